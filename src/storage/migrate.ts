@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+
+import type pg from 'pg'
+
+import type { Database } from './database.ts'
+
+const MIGRATIONS_DIRECTORY = new URL('./migrations/', import.meta.url)
+
+/** Any constant will do; it must only differ from other programs' advisory locks. */
+const MIGRATION_LOCK = '5571637291637004'
+
+interface Migration {
+  name: string
+  sql: string
+  sha256: string
+}
+
+/**
+ * Brings the storage up to date and answers the names of what was applied.
+ * Any number of processes may call it at once: one applies, the others wait.
+ */
+export async function migrate(database: Pick<Database, 'pool'>): Promise<string[]> {
+  const migrations = await readMigrations()
+  const client = await database.pool.connect()
+  try {
+    // A migration may take longer than a statement of the running service should.
+    await client.query('set statement_timeout = 0')
+    await client.query(`select pg_advisory_lock(${MIGRATION_LOCK})`)
+    try {
+      return await applyMissing(client, migrations)
+    } finally {
+      await client.query(`select pg_advisory_unlock(${MIGRATION_LOCK})`)
+    }
+  } finally {
+    // The connection's settings were changed: it does not go back to the pool.
+    client.release(true)
+  }
+}
+
+async function applyMissing(client: pg.PoolClient, migrations: Migration[]): Promise<string[]> {
+  await client.query(`
+    create schema if not exists millrace;
+    create table if not exists millrace.migration (
+      name text primary key,
+      sha256 text not null,
+      applied_at timestamptz not null default now()
+    )`)
+  const { rows } = await client.query<{ name: string; sha256: string }>(
+    'select name, sha256 from millrace.migration',
+  )
+  const applied = new Map(rows.map((row) => [row.name, row.sha256]))
+  const unknown = rows.find((row) => !migrations.some(({ name }) => name === row.name))
+  if (unknown) {
+    throw new Error(
+      `the storage was migrated by a newer Millrace (it has "${unknown.name}"); start that version, or restore an older backup`,
+    )
+  }
+
+  const done: string[] = []
+  for (const { name, sql, sha256 } of migrations) {
+    const known = applied.get(name)
+    if (known === sha256) continue
+    if (known !== undefined) {
+      throw new Error(`migration "${name}" was changed after it was applied to this storage`)
+    }
+    await client.query('begin')
+    try {
+      await client.query(sql)
+      await client.query('insert into millrace.migration (name, sha256) values ($1, $2)', [
+        name,
+        sha256,
+      ])
+      await client.query('commit')
+    } catch (error) {
+      await client.query('rollback')
+      throw new Error(`migration "${name}" failed`, { cause: error })
+    }
+    done.push(name)
+  }
+  return done
+}
+
+async function readMigrations(): Promise<Migration[]> {
+  const names = (await readdir(MIGRATIONS_DIRECTORY)).filter((name) => name.endsWith('.sql')).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(new URL(name, MIGRATIONS_DIRECTORY), 'utf8')
+      return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') }
+    }),
+  )
+}
