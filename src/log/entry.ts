@@ -46,4 +46,6 @@ export interface LogEntry {
   readonly extra: string | null
   /** Bytes of `record` and `changes` in UTF-8 (or a close upper estimate). */
   readonly size: number
+  /** The part of the message's JSON that all consumers share, made once when first needed. */
+  common?: string
 }

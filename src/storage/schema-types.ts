@@ -145,6 +145,7 @@ interface TickTable {
   cursor_seq: Int8
   lease_floor: Int8
   next_lease_no: Int8
+  lost_lease_no: GeneratedInt8
 }
 
 interface LeaseTable {
@@ -159,6 +160,7 @@ interface LeaseTable {
   replays: number[] | null
   groups: string[] | null
   other_groups: string[] | null
+  expires_ms: string[] | null
 }
 
 export interface DeliveryEvent {

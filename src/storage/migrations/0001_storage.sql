@@ -165,6 +165,8 @@ create table millrace.tick (
   -- Leases below this number are gone: a reload need not walk over their remains.
   lease_floor bigint not null,
   next_lease_no bigint not null,
+  -- Leases below this number were taken away by a seek or a purge: their ids are lost.
+  lost_lease_no bigint not null default 0,
   constraint tick_is_written_once primary key (consumer_no, version)
 );
 
@@ -186,6 +188,9 @@ create table millrace.lease (
   groups bigint[],
   -- Second group of a message whose primary key changed; null: none has one.
   other_groups bigint[],
+  -- Where some were extended: when each ends, in ms since 1970, and expires_at is
+  -- the earliest. Null: all end at expires_at.
+  expires_ms bigint[],
   constraint lease_is_numbered_once primary key (consumer_no, lease_no)
 ) with (fillfactor = 80);
 

@@ -32,7 +32,7 @@ create function millrace.commit_tick(
   -- Leases that are settled or expired whole.
   p_drop_lease_no bigint[],
   -- Leases that shrank or were extended, off the happy path: an array of
-  -- {lease_no, seqs, attempts, replays, groups, other_groups, extend_ms}
+  -- {lease_no, seqs, attempts, replays, groups, other_groups, expires_ms, expires_at_ms}
   p_set_lease jsonb,
   -- Deliveries to insert or replace: an array of {seq, replay_no, state, attempt,
   -- group_hash, other_group_hash, delay_ms, lease_no, nonce, expired, reason, event}
@@ -69,12 +69,13 @@ begin
     return;
   end if;
 
-  insert into millrace.tick (consumer_no, version, writer, cursor_seq, lease_floor, next_lease_no)
-  select p_consumer_no, p_version + 1, p_new_writer, p_cursor_seq, p_lease_floor, p_next_lease_no
-  where exists (
-    select from millrace.tick
-    where consumer_no = p_consumer_no and version = p_version and writer = p_writer
+  insert into millrace.tick (
+    consumer_no, version, writer, cursor_seq, lease_floor, next_lease_no, lost_lease_no
   )
+  select p_consumer_no, p_version + 1, p_new_writer, p_cursor_seq, p_lease_floor, p_next_lease_no,
+         lost_lease_no
+  from millrace.tick
+  where consumer_no = p_consumer_no and version = p_version and writer = p_writer
   on conflict do nothing;
   if not found then
     outcome := 'stale';
@@ -91,15 +92,16 @@ begin
 
   if p_set_lease is not null then
     update millrace.lease
-    set seqs = coalesce(changed.seqs, lease.seqs),
-        attempts = case when changed.seqs is null then lease.attempts else changed.attempts end,
-        replays = case when changed.seqs is null then lease.replays else changed.replays end,
-        groups = case when changed.seqs is null then lease.groups else changed.groups end,
-        other_groups = case when changed.seqs is null then lease.other_groups else changed.other_groups end,
-        expires_at = coalesce(v_now + changed.extend_ms * interval '1 millisecond', lease.expires_at)
+    set seqs = changed.seqs,
+        attempts = changed.attempts,
+        replays = changed.replays,
+        groups = changed.groups,
+        other_groups = changed.other_groups,
+        expires_ms = changed.expires_ms,
+        expires_at = to_timestamp(changed.expires_at_ms / 1000.0)
     from jsonb_to_recordset(p_set_lease) as changed (
       lease_no bigint, seqs bigint[], attempts int[], replays int[], groups bigint[],
-      other_groups bigint[], extend_ms bigint
+      other_groups bigint[], expires_ms bigint[], expires_at_ms bigint
     )
     where lease.consumer_no = p_consumer_no and lease.lease_no = changed.lease_no;
   end if;
