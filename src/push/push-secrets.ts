@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto'
+
+/** A signing secret as Standard Webhooks writes it: `whsec_` and the key in base64. */
+export interface PushSecret {
+  secret: string
+  /** RFC 3339; null: the current one. */
+  expiresAt: string | null
+}
+
+/** What `consumer.push_sealed` holds, before it is sealed. Never leaves the process but as headers. */
+export interface PushSecrets {
+  headers: Record<string, string>
+  /** The current secret first, then those that still overlap. */
+  secrets: PushSecret[]
+}
+
+/** How long the old secret signs along after a rotation, unless the caller says otherwise. */
+export const SECRET_OVERLAP_MS = 24 * 3_600_000
+
+/** A receiver checks every signature it is sent: more than one predecessor would only cost. */
+const SECRETS_MAX = 2
+const SECRET_BYTES = 32
+
+/** A new consumer's secrets; show `secrets[0].secret` to its owner once. */
+export function createPushSecrets(headers: Record<string, string> = {}): PushSecrets {
+  return { headers, secrets: [{ secret: generateSecret(), expiresAt: null }] }
+}
+
+/** Makes a new secret the current one; the one before it stays valid for the overlap. */
+export function rotatePushSecret(
+  before: PushSecrets,
+  options: { now?: Date; overlapMs?: number } = {},
+): PushSecrets {
+  const now = options.now ?? new Date()
+  const expiresAt = new Date(now.getTime() + (options.overlapMs ?? SECRET_OVERLAP_MS))
+  const predecessors = before.secrets
+    .filter((secret) => isActive(secret, now))
+    .map(({ secret, expiresAt: until }) => ({
+      secret,
+      expiresAt: until ?? expiresAt.toISOString(),
+    }))
+  return {
+    headers: before.headers,
+    secrets: [{ secret: generateSecret(), expiresAt: null }, ...predecessors].slice(0, SECRETS_MAX),
+  }
+}
+
+/** The secrets to sign with at a time, the current one first. */
+export function listActiveSecrets(secrets: PushSecrets, now: Date): string[] {
+  return secrets.secrets.filter((secret) => isActive(secret, now)).map(({ secret }) => secret)
+}
+
+/** For `consumer.push_sealed`; `seal` is the storage's, with its key. */
+export function sealPushSecrets(secrets: PushSecrets, seal: (plaintext: string) => Buffer): Buffer {
+  return seal(JSON.stringify({ headers: secrets.headers, secrets: secrets.secrets }))
+}
+
+/** The inverse. Throws what `open` throws when the key is not the one it was sealed with. */
+export function openPushSecrets(sealed: Buffer, open: (sealed: Buffer) => string): PushSecrets {
+  return JSON.parse(open(sealed)) as PushSecrets
+}
+
+function isActive({ expiresAt }: PushSecret, now: Date): boolean {
+  return expiresAt === null || Date.parse(expiresAt) > now.getTime()
+}
+
+function generateSecret(): string {
+  return `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
+}
