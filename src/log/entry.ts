@@ -48,4 +48,7 @@ export interface LogEntry {
   readonly size: number
   /** The part of the message's JSON that all consumers share, made once when first needed. */
   common?: string
+  /** Ordering groups of `key` and `oldKey`, made once when first needed; 0 or absent: not yet. */
+  groupHash?: number
+  otherGroupHash?: number
 }
