@@ -1,0 +1,205 @@
+import { Pool, type Dispatcher } from 'undici'
+
+import { createGuardedConnect, refuseUrl, type GuardOptions } from './guarded-connect.ts'
+import { describeFailure, PushFailure } from './push-failure.ts'
+
+export interface PushRequest {
+  headers: Record<string, string>
+  body: Buffer
+}
+
+/** An answer that came whole, or as far as we read. */
+export interface PushAnswer {
+  status: number
+  /** `Retry-After`, as it was sent. */
+  retryAfter: string | undefined
+  location: string | undefined
+  /** The beginning of the body. */
+  body: string
+  /** There was more of it than we read. */
+  isCut: boolean
+}
+
+/** Sends one request. Throws a PushFailure, and nothing else, when no complete answer came. */
+export type Post = (request: PushRequest) => Promise<PushAnswer>
+
+interface EndpointOptions extends GuardOptions {
+  url: string
+  /** From the first byte of connecting to the last of the answer. */
+  timeoutMs: number
+  connectionsMax: number
+  allowHttp?: boolean
+  /** Of an answer; past it the connection is closed. */
+  bodyBytesMax?: number
+}
+
+export const ANSWER_BYTES_MAX = 64 * 1024
+const CONNECT_TIMEOUT_MS_MAX = 5000
+const HEADER_BYTES_MAX = 16 * 1024
+/** Below the five seconds after which common servers close an idle connection. */
+const KEEP_ALIVE_MS = 4000
+
+/**
+ * The kept-alive connections to one endpoint. It follows no redirect and reads no
+ * proxy from the environment: both would lead to an address that nobody checked.
+ */
+export class EndpointClient {
+  readonly #options: EndpointOptions
+  readonly #url: URL
+  readonly #pool: Pool
+  readonly #open = new Set<Exchange>()
+
+  constructor(options: EndpointOptions) {
+    const { guard, resolve, allowHttp = false } = options
+    const url = new URL(options.url)
+    const refused = refuseUrl(url, { guard, allowHttp })
+    if (refused !== undefined) throw new PushFailure('blocked', refused)
+    this.#options = options
+    this.#url = url
+    this.#pool = new Pool(url.origin, {
+      connections: options.connectionsMax,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      // One deadline for the whole of a request; undici's restart with every byte.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: createGuardedConnect({
+        guard,
+        ...(resolve ? { resolve } : {}),
+        url,
+        allowHttp,
+        connectTimeoutMs: Math.min(options.timeoutMs, CONNECT_TIMEOUT_MS_MAX),
+      }),
+    })
+  }
+
+  readonly post: Post = async (request) => {
+    const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
+    const exchange = new Exchange(timeoutMs, bodyBytesMax)
+    this.#open.add(exchange)
+    try {
+      this.#pool.dispatch(
+        {
+          path: this.#url.pathname + this.#url.search,
+          method: 'POST',
+          headers: request.headers,
+          body: request.body,
+        },
+        exchange,
+      )
+      return await exchange.answer
+    } catch (error) {
+      throw describeFailure(error)
+    } finally {
+      exchange.end()
+      this.#open.delete(exchange)
+    }
+  }
+
+  /** Ends what is under way, each with a failure of kind `aborted`. */
+  async close(): Promise<void> {
+    const reason = new PushFailure('aborted', 'stopped before the answer came')
+    for (const exchange of this.#open) exchange.fail(reason)
+    await this.#pool.destroy(reason)
+  }
+}
+
+/** One request and its answer, as undici tells of them. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly answer: Promise<PushAnswer>
+  #resolve!: (answer: PushAnswer) => void
+  #reject!: (reason: unknown) => void
+  readonly #timer: NodeJS.Timeout
+  readonly #bytesMax: number
+  #controller: Dispatcher.DispatchController | undefined
+  #failure: Error | undefined
+  #status = 0
+  #headers: Record<string, string | string[] | undefined> = {}
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+  #ended = false
+
+  constructor(timeoutMs: number, bytesMax: number) {
+    this.#bytesMax = bytesMax
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#timer = setTimeout(() => this.#expire(timeoutMs), timeoutMs)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#failure) controller.abort(this.#failure)
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    this.#status = status
+    this.#headers = headers
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#ended) return
+    const room = this.#bytesMax - this.#bytes
+    // A copy: a slice would keep the socket's whole buffer.
+    if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)))
+    this.#bytes += chunk.length
+    if (this.#bytes <= this.#bytesMax) return
+    this.#finish(true)
+    controller.abort(new PushFailure('aborted', 'the answer was longer than we read'))
+  }
+
+  onResponseEnd(): void {
+    this.#finish(false)
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error)
+  }
+
+  /** Ends the request with a failure, unless its answer is already here. */
+  fail(error: Error): void {
+    if (this.#ended) return
+    this.end()
+    this.#failure = error
+    this.#reject(error)
+    this.#controller?.abort(error)
+  }
+
+  end(): void {
+    this.#ended = true
+    clearTimeout(this.#timer)
+  }
+
+  #finish(isCut: boolean): void {
+    if (this.#ended) return
+    this.end()
+    this.#resolve({
+      status: this.#status,
+      retryAfter: firstValue(this.#headers['retry-after']),
+      location: firstValue(this.#headers['location']),
+      body: Buffer.concat(this.#chunks).toString('utf8'),
+      isCut,
+    })
+  }
+
+  #expire(timeoutMs: number): void {
+    const stage =
+      this.#status > 0
+        ? `after its status ${this.#status} the answer did not end`
+        : this.#controller
+          ? 'no answer came'
+          : 'no connection came about'
+    this.fail(new PushFailure('timeout', `${stage} within ${timeoutMs} ms`))
+  }
+}
+
+function firstValue(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value
+}

@@ -1,0 +1,34 @@
+import type { Clock } from './clock.ts'
+
+/** A token bucket: requests per second, with a tenth of a second's worth at once. */
+export class RateLimit {
+  readonly #clock: Clock
+  readonly #perSecond: number
+  readonly #tokensMax: number
+  #tokens: number
+  #filledAtMs: number
+
+  /** @param perSecond null: no limit */
+  constructor(clock: Clock, perSecond: number | null) {
+    this.#clock = clock
+    this.#perSecond = perSecond ?? Infinity
+    this.#tokensMax = Math.max(1, this.#perSecond / 10)
+    this.#tokens = this.#tokensMax
+    this.#filledAtMs = clock.now()
+  }
+
+  /** Ms until a request may go out; 0: now. */
+  get waitMs(): number {
+    if (this.#perSecond === Infinity) return 0
+    const now = this.#clock.now()
+    const filled = this.#tokens + (Math.max(now - this.#filledAtMs, 0) / 1000) * this.#perSecond
+    this.#tokens = Math.min(filled, this.#tokensMax)
+    this.#filledAtMs = now
+    return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000)
+  }
+
+  /** A request goes out. */
+  take(): void {
+    this.#tokens -= 1
+  }
+}

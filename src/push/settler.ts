@@ -1,0 +1,100 @@
+import { MillraceError } from '../errors.ts'
+import type { Consumer } from '../queue/consumer.ts'
+import type { QueueService, Settlement, SettlementResult } from '../queue/queue-service.ts'
+import type { Clock } from './clock.ts'
+
+interface SettlerOptions {
+  queue: Pick<QueueService, 'settle'>
+  clock: Clock
+  consumer: () => Consumer
+  /** Settling failed and is tried again, or was given up. */
+  onError: (error: unknown, givenUp: boolean) => void
+  /** After this long without success settlements are given up: the leases have run out by then. */
+  giveUpMs: number
+}
+
+interface Unit {
+  settlements: readonly Settlement[]
+  sinceMs: number
+  resolve: (results: SettlementResult[]) => void
+}
+
+const SETTLEMENTS_MAX = 1000
+const RETRY_MS_MIN = 100
+const RETRY_MS_MAX = 5000
+
+/**
+ * Settles for the worker: one call to the queue at a time, and what comes up
+ * meanwhile goes with the next one. What is handed in together is settled together.
+ */
+export class Settler {
+  readonly #options: SettlerOptions
+  #waiting: Unit[] = []
+  #run: Promise<void> | undefined
+
+  constructor(options: SettlerOptions) {
+    this.#options = options
+  }
+
+  /** Resolves with nothing when it was given up: then the leases expire by themselves. */
+  settle(settlements: readonly Settlement[]): Promise<SettlementResult[]> {
+    if (settlements.length === 0) return Promise.resolve([])
+    return new Promise((resolve) => {
+      this.#waiting.push({ settlements, sinceMs: this.#options.clock.now(), resolve })
+      this.#run ??= this.#settleAll().finally(() => {
+        this.#run = undefined
+      })
+    })
+  }
+
+  /** Resolves once everything handed in so far is settled or given up. */
+  async flush(): Promise<void> {
+    await this.#run
+  }
+
+  async #settleAll(): Promise<void> {
+    // Answers of one turn of the event loop share a call.
+    await Promise.resolve()
+    let retryMs = RETRY_MS_MIN
+    while (this.#waiting.length > 0) {
+      const units = this.#takeUnits()
+      try {
+        const settlements = units.flatMap((unit) => unit.settlements)
+        const results = await this.#options.queue.settle(this.#options.consumer(), settlements)
+        let from = 0
+        for (const { settlements: own, resolve } of units) {
+          resolve(results.slice(from, (from += own.length)))
+        }
+        retryMs = RETRY_MS_MIN
+      } catch (error) {
+        this.#putBack(units, error)
+        await this.#sleep(retryMs)
+        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)
+      }
+    }
+  }
+
+  #takeUnits(): Unit[] {
+    let count = 0
+    const fits = this.#waiting.findIndex(
+      ({ settlements }) => (count += settlements.length) > SETTLEMENTS_MAX,
+    )
+    // One that is too large by itself goes alone.
+    return this.#waiting.splice(0, fits === -1 ? this.#waiting.length : Math.max(fits, 1))
+  }
+
+  #putBack(units: Unit[], error: unknown): void {
+    const { clock, giveUpMs, onError } = this.#options
+    const isGone = error instanceof MillraceError && error.code === 'not_found'
+    const keep = units.filter(({ sinceMs }) => !isGone && clock.now() - sinceMs < giveUpMs)
+    for (const unit of units) if (!keep.includes(unit)) unit.resolve([])
+    onError(error, keep.length < units.length)
+    this.#waiting.unshift(...keep)
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.setTimer(ms, resolve)
+    })
+  }
+}
