@@ -18,7 +18,7 @@ select ${COLUMNS} from (
   ) as range
 ) as page
 where bytes_before < $5 or seq = $2
-order by seq`
+order by page.seq`
 
 const READ_SELECTED = `
 select ${COLUMNS} from (
@@ -31,7 +31,7 @@ select ${COLUMNS} from (
   ) as range
 ) as page
 where bytes_before < $5 or place = 1
-order by seq`
+order by page.seq`
 
 const READ_SEQS = `
 select ${COLUMNS} from (
@@ -39,7 +39,7 @@ select ${COLUMNS} from (
   from millrace.log where source_no = $1 and seq = any ($2)
 ) as page
 where bytes_before < $3 or place = 1
-order by seq`
+order by page.seq`
 
 const ACTIONS: Record<string, Action> = {
   i: 'insert',
