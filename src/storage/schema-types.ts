@@ -29,13 +29,21 @@ export interface SourceTable {
   config_version: GeneratedInt8
   created_at: GeneratedTime
   updated_at: GeneratedTime
+  phase: Generated<'creating' | 'ready' | 'removing'>
+  made_slot: Generated<boolean>
+  made_publication: Generated<boolean>
 }
 
+/** Changes of a source that were missed for good. */
 export interface Gap {
   from: string
   to: string
   reason: string
   at: string
+  /** It may still grow. */
+  open?: boolean
+  /** An operator said to go on behind it. */
+  accepted?: boolean
 }
 
 export type ReaderState = 'starting' | 'healthy' | 'retrying' | 'needs_attention' | 'paused'
@@ -53,6 +61,7 @@ interface ReaderTable {
   gaps: GeneratedJson<Gap[]>
   confirmed_lsn: GeneratedInt8
   confirmed_at: Time | null
+  other_cluster_seq: GeneratedInt8
 }
 
 interface PositionTable {
@@ -62,6 +71,7 @@ interface PositionTable {
   commit_lsn: Int8
   commit_idx: number
   committed_at: Time | null
+  end_lsn: GeneratedInt8
 }
 
 interface RelationTable {

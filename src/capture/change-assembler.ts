@@ -1,0 +1,325 @@
+import type { Flush, Undecodable } from '../log/append.ts'
+import type { LogEntry, Relation } from '../log/entry.ts'
+import { DecodeError } from './pgoutput/decode-error.ts'
+import type {
+  LogicalMessage,
+  Message,
+  RelationMessage,
+  RowMessage,
+  TruncateMessage,
+} from './pgoutput/message.ts'
+import { parseMessage } from './pgoutput/parse-message.ts'
+import { RowDecoder } from './pgoutput/row-decoder.ts'
+import { planRows, type RowPlan } from './pgoutput/row-plan.ts'
+import type { TypeCatalogue } from './pgoutput/type-catalogue.ts'
+import type { RelationRegistry } from './relation-registry.ts'
+
+const ANNOTATION_PREFIX = 'millrace.annotate'
+/** Annotations are repeated in every change of the transaction. */
+const ANNOTATION_BYTES_MAX = 16 * 1024
+/** What an entry costs in memory besides its texts, about. */
+const ENTRY_BYTES = 200
+const OWN_SCHEMA = 'millrace'
+
+/** The last change that is stored. */
+export interface Position {
+  readonly commitLsn: bigint
+  readonly commitIdx: number
+}
+
+interface AssemblerOptions {
+  readonly position: Position
+  readonly nextSeq: number
+  /** What the source may be told already. */
+  readonly endLsn: bigint
+  readonly relations: RelationRegistry
+  readonly catalogue: TypeCatalogue
+  /** The source holds the storage too: its tables are not captured, whatever is published. */
+  readonly ignoresOwnSchema: boolean
+}
+
+interface KnownTable {
+  readonly plan: RowPlan
+  readonly message: RelationMessage
+  readonly ignored: boolean
+  /** Numbered with its first change: many tables of a publication may never have one. */
+  relation: Relation | null
+}
+
+interface Transaction {
+  readonly commitLsn: bigint
+  readonly lsnText: string
+  readonly committedAtUs: number
+  /** Changes up to this ordinal are stored. */
+  readonly storedIdx: number
+  commitIdx: number
+  annotations: Record<string, unknown> | null
+  /** The annotations as a member of `extra`. */
+  extra: string | null
+}
+
+/**
+ * Makes log entries of a stream of messages, leaving out what is stored already. It
+ * does no I/O: where a table's types are not known it hands the relation out, and
+ * goes on when `define` has been called.
+ */
+export class ChangeAssembler {
+  readonly #options: AssemblerOptions
+  readonly #decoder = new RowDecoder()
+  readonly #tables = new Map<number, KnownTable>()
+  #transaction: Transaction | null = null
+  #entries: LogEntry[] = []
+  #undecodable: Undecodable[] = []
+  #bytes = 0
+  #nextSeq: number
+  #endLsn: bigint
+  #committed = false
+
+  constructor(options: AssemblerOptions) {
+    this.#options = options
+    this.#nextSeq = options.nextSeq
+    this.#endLsn = options.endLsn
+  }
+
+  /** Between a begin and its commit. */
+  get inTransaction(): boolean {
+    return this.#transaction !== null
+  }
+
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get count(): number {
+    return this.#entries.length + this.#undecodable.length
+  }
+
+  /** Something waits, and a transaction has ended since the last `take`. */
+  get hasWhole(): boolean {
+    return this.#committed && this.count > 0
+  }
+
+  /** Behind the last transaction that was seen whole. */
+  get endLsn(): bigint {
+    return this.#endLsn
+  }
+
+  /**
+   * Answers a relation whose types or key must be looked up before the next message.
+   * @throws DecodeError where the stream itself, not one change, makes no sense
+   */
+  accept(buffer: Buffer): RelationMessage | null {
+    const message = this.#parse(buffer)
+    switch (message?.kind) {
+      case 'insert':
+      case 'update':
+      case 'delete':
+        this.#addRow(message, buffer)
+        return null
+      case 'begin':
+        this.#begin(message.commitLsn, message.committedAtUs)
+        return null
+      case 'commit':
+        this.#endLsn = message.endLsn
+        this.#transaction = null
+        this.#committed = true
+        return null
+      case 'relation':
+        return this.#addRelation(message)
+      case 'truncate':
+        this.#addTruncate(message, buffer)
+        return null
+      case 'message':
+        this.#annotate(message)
+        return null
+      default:
+        return null
+    }
+  }
+
+  /** `primaryKey`: see `planRows`; asked for under REPLICA IDENTITY FULL only. */
+  define(message: RelationMessage, primaryKey: readonly string[] | null): void {
+    const { catalogue, ignoresOwnSchema } = this.#options
+    this.#tables.set(message.oid, {
+      plan: planRows(message, catalogue, primaryKey),
+      message,
+      ignored: ignoresOwnSchema && message.schema === OWN_SCHEMA,
+      relation: null,
+    })
+  }
+
+  /** Everything gathered so far. */
+  take(): Flush {
+    const flush = {
+      entries: this.#entries,
+      undecodable: this.#undecodable,
+      relations: this.#options.relations.takeFresh(),
+      endLsn: this.#endLsn,
+    }
+    this.#entries = []
+    this.#undecodable = []
+    this.#bytes = 0
+    this.#committed = false
+    return flush
+  }
+
+  /** A change that is cut short is set aside; anything else cut short ends the stream. */
+  #parse(buffer: Buffer): Message | null {
+    try {
+      return parseMessage(buffer)
+    } catch (error) {
+      const change = buffer.length > 0 && 'IUDT'.includes(String.fromCharCode(buffer[0]!))
+      if (!change || !(error instanceof DecodeError)) throw error
+      const transaction = this.#expectTransaction(buffer)
+      if (this.#next(transaction)) this.#setAside(transaction, buffer, error, null)
+      return null
+    }
+  }
+
+  #begin(commitLsn: bigint, committedAtUs: number): void {
+    const { position } = this.#options
+    let storedIdx = 0
+    if (commitLsn < position.commitLsn) storedIdx = Number.MAX_SAFE_INTEGER
+    else if (commitLsn === position.commitLsn) storedIdx = position.commitIdx
+    this.#transaction = {
+      commitLsn,
+      lsnText: String(commitLsn),
+      committedAtUs,
+      storedIdx,
+      commitIdx: 0,
+      annotations: null,
+      extra: null,
+    }
+  }
+
+  #addRelation(message: RelationMessage): RelationMessage | null {
+    const full = message.replicaIdentity === 'f'
+    const unknown = message.columns.some(({ typeOid }) => !this.#options.catalogue.has(typeOid))
+    if (full || unknown) return message
+    this.define(message, null)
+    return null
+  }
+
+  #addRow(message: RowMessage, buffer: Buffer): void {
+    const transaction = this.#expectTransaction(buffer)
+    const table = this.#tables.get(message.relationOid)
+    if (table?.ignored || !this.#next(transaction)) return
+    const decoder = this.#decoder
+    try {
+      if (!table) throw unknownTable(buffer, message.relationOid)
+      decoder.decode(message.kind, table.plan, buffer)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+      this.#setAside(transaction, buffer, error, table ? this.#relationOf(table) : null)
+      return
+    }
+    this.#entries.push({
+      seq: this.#nextSeq++,
+      commitLsn: transaction.lsnText,
+      commitIdx: transaction.commitIdx,
+      committedAtUs: transaction.committedAtUs,
+      relation: this.#relationOf(table),
+      action: message.kind,
+      backfillNo: null,
+      key: decoder.key,
+      oldKey: decoder.oldKey,
+      record: decoder.record,
+      changes: decoder.changes,
+      extra: joinExtra(transaction.extra, decoder.unchanged),
+      size: decoder.size,
+    })
+    this.#bytes += decoder.size + ENTRY_BYTES
+  }
+
+  #addTruncate(message: TruncateMessage, buffer: Buffer): void {
+    const transaction = this.#expectTransaction(buffer)
+    for (const oid of message.relationOids) {
+      const table = this.#tables.get(oid)
+      if (table?.ignored || !this.#next(transaction)) continue
+      if (!table) {
+        this.#setAside(transaction, buffer, unknownTable(buffer, oid), null)
+        continue
+      }
+      this.#entries.push({
+        seq: this.#nextSeq++,
+        commitLsn: transaction.lsnText,
+        commitIdx: transaction.commitIdx,
+        committedAtUs: transaction.committedAtUs,
+        relation: this.#relationOf(table),
+        action: 'truncate',
+        backfillNo: null,
+        key: null,
+        oldKey: null,
+        record: '{}',
+        changes: null,
+        extra: transaction.extra,
+        size: 2,
+      })
+      this.#bytes += ENTRY_BYTES
+    }
+  }
+
+  /** Later annotations of a transaction add to the earlier ones. */
+  #annotate({ transactional, prefix, content }: LogicalMessage): void {
+    const transaction = this.#transaction
+    if (!transaction || !transactional || prefix !== ANNOTATION_PREFIX || content === null) return
+    if (content.length > ANNOTATION_BYTES_MAX) return
+    const added = parseObject(content)
+    if (!added) return
+    transaction.annotations = { ...transaction.annotations, ...added }
+    transaction.extra = `"transaction_annotations":${JSON.stringify(transaction.annotations)}`
+  }
+
+  /** Counts the change; false: it is stored already. */
+  #next(transaction: Transaction): boolean {
+    transaction.commitIdx++
+    return transaction.commitIdx > transaction.storedIdx
+  }
+
+  #relationOf(table: KnownTable): Relation {
+    table.relation ??= this.#options.relations.resolve(table.message, table.plan)
+    return table.relation
+  }
+
+  #setAside(
+    { commitLsn, commitIdx }: Transaction,
+    buffer: Buffer,
+    error: DecodeError,
+    relation: Relation | null,
+  ): void {
+    this.#undecodable.push({
+      commitLsn,
+      commitIdx,
+      relationNo: relation?.relationNo ?? null,
+      error: error.message,
+      bytes: Buffer.from(buffer),
+    })
+    this.#bytes += buffer.length + ENTRY_BYTES
+  }
+
+  #expectTransaction(buffer: Buffer): Transaction {
+    if (this.#transaction) return this.#transaction
+    throw new DecodeError(String.fromCharCode(buffer[0]!), 0, 'a change outside of a transaction')
+  }
+}
+
+function unknownTable(buffer: Buffer, oid: number): DecodeError {
+  return new DecodeError(String.fromCharCode(buffer[0]!), 1, `no table has the OID ${oid}`)
+}
+
+function joinExtra(transaction: string | null, unchanged: string | null): string | null {
+  if (unchanged === null) return transaction
+  const columns = `"unchanged_columns":[${unchanged}]`
+  return transaction === null ? columns : `${transaction},${columns}`
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,60 @@
+import { quoteJson, VALUE, ValueError, type ValueCodec } from './value-codec.ts'
+
+interface Attribute {
+  readonly name: string
+  readonly codec: ValueCodec
+}
+
+/**
+ * `(1,"x,y",)` to a JSON object. A type that was altered since its catalogue entry
+ * was read has another number of fields; then the text is kept as it is.
+ */
+export function compositeCodec(attributes: readonly Attribute[]): ValueCodec {
+  return {
+    kind: VALUE.other,
+    encode(text) {
+      const fields = scanFields(text)
+      if (fields.length !== attributes.length) return quoteJson(text)
+      const members = attributes.map(({ name, codec }, index) => {
+        const field = fields[index]
+        return `${JSON.stringify(name)}:${typeof field === 'string' ? codec.encode(field) : 'null'}`
+      })
+      return `{${members.join(',')}}`
+    },
+  }
+}
+
+function scanFields(text: string): (string | null)[] {
+  if (!text.startsWith('(') || !text.endsWith(')')) throw new ValueError('not a composite')
+  const fields: (string | null)[] = []
+  const end = text.length - 1
+  let at = 1
+  if (at === end) return [null]
+  while (true) {
+    const [field, next] = scanField(text, at, end)
+    fields.push(field)
+    if (next === end) return fields
+    at = next + 1
+  }
+}
+
+/** One field and the place of the comma, or of the end, behind it. */
+function scanField(text: string, start: number, end: number): [string | null, number] {
+  let value = ''
+  let quoted = false
+  let at = start
+  for (; at < end && (quoted || text[at] !== ','); at++) {
+    const char = text[at]!
+    if (char === '\\') {
+      value += text[++at] ?? ''
+    } else if (char !== '"') {
+      value += char
+    } else if (quoted && text[at + 1] === '"') {
+      value += text[++at]!
+    } else {
+      quoted = !quoted
+    }
+  }
+  if (quoted || at > end) throw new ValueError('a quoted field does not end')
+  return [at === start ? null : value, at]
+}
