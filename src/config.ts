@@ -50,7 +50,9 @@ const postgresUrl = z.string().refine(
     const url = URL.canParse(text) ? new URL(text) : undefined
     return url && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1
   },
-  { error: 'must be a Postgres URL with a database, such as postgres://user:password@host/millrace' },
+  {
+    error: 'must be a Postgres URL with a database, such as postgres://user:password@host/millrace',
+  },
 )
 
 const secretKey = z
@@ -105,7 +107,10 @@ const environmentSchema = z.object({
   MILLRACE_STORAGE_URL: postgresUrl,
   MILLRACE_SECRET_KEY: secretKey.optional(),
   MILLRACE_ADMIN_TOKEN: adminToken.optional(),
-  MILLRACE_HOST: z.string().regex(/^\S+$/, 'must be a host name or an address').default('127.0.0.1'),
+  MILLRACE_HOST: z
+    .string()
+    .regex(/^\S+$/, 'must be a host name or an address')
+    .default('127.0.0.1'),
   MILLRACE_PORT: port.default(4400),
   MILLRACE_ROLES: roles.default(new Set(ROLES)),
   MILLRACE_CONFIG: z.string().optional(),
@@ -159,7 +164,9 @@ function parseDurationMs(text: string): number | undefined {
 /** `1000`, `64MB`, `50 GB` in bytes; undefined: not a size. */
 function parseBytes(text: string): number | undefined {
   const [, amount, unit = ''] = /^(\d{1,15})\s?([kmgt]b)?$/.exec(text.trim().toLowerCase()) ?? []
-  return amount && isKeyOf(unit, SIZE_UNIT_BYTES) ? Number(amount) * SIZE_UNIT_BYTES[unit] : undefined
+  return amount && isKeyOf(unit, SIZE_UNIT_BYTES)
+    ? Number(amount) * SIZE_UNIT_BYTES[unit]
+    : undefined
 }
 
 function isKeyOf<T extends object>(key: PropertyKey, object: T): key is keyof T {
@@ -170,7 +177,9 @@ function isAddressRange(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
   const version = isIP(address)
   if (version === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  )
 }
 
 function splitList(text: string): string[] {
