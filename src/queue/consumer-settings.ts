@@ -198,6 +198,8 @@ export const consumerPutSchema = consumerPatchSchema.required({ source: true, ta
 /** As POST takes it. */
 export const consumerCreateSchema = consumerPutSchema.extend({ name: nameSchema })
 
+/** All of them. */
+export type ConsumerSettings = z.output<typeof allFields>
 export type ConsumerPatch = z.output<typeof consumerPatchSchema>
 export type ConsumerPut = z.output<typeof consumerPutSchema>
 export type PushSettings = z.output<typeof pushSchema>
