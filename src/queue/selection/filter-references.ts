@@ -5,7 +5,7 @@ import { LINEAR_MATCHES } from './filter-environment.ts'
 import { FilterError } from './filter-error.ts'
 import { compileRegex } from './filter-regex.ts'
 
-export const FILTER_VARIABLES = ['record', 'changes', 'action', 'metadata'] as const
+const FILTER_VARIABLES = ['record', 'changes', 'action', 'metadata'] as const
 export type FilterVariable = (typeof FILTER_VARIABLES)[number]
 
 /** A place where the expression reads a variable; `member` null: as a whole. */
