@@ -41,7 +41,8 @@ select ${COLUMNS} from (
 where bytes_before < $3 or place = 1
 order by page.seq`
 
-const ACTIONS: Record<string, Action> = {
+/** Actions by the letters of the log. */
+export const ACTIONS_BY_CODE: Record<string, Action> = {
   i: 'insert',
   u: 'update',
   d: 'delete',
@@ -160,7 +161,7 @@ async function readEntries(
       commitIdx: row[2],
       committedAtUs: Number(row[3]),
       relation,
-      action: ACTIONS[row[5]]!,
+      action: ACTIONS_BY_CODE[row[5]]!,
       size: row[6],
       backfillNo: row[7],
       key: row[8],

@@ -1,23 +1,39 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 
 import type { Db } from '../storage/database.ts'
 
 /** Commit times are not in the order of commits to the millisecond: so far back is looked again. */
 const UNSORTED_ENTRIES_MAX = 1000
 
+/** A place in a source's log, as an operator names it. */
+export type LogTarget =
+  | 'earliest'
+  | 'latest'
+  | { time: Date }
+  | { commitLsn: string }
+  | { seq: number }
+
 /** The seq that a new consumer's cursor stands on: everything after it is still to come. */
-export async function findStartCursor(
-  db: Db,
-  sourceNo: number,
-  startFrom: string,
-): Promise<number> {
+export function findStartCursor(db: Db, sourceNo: number, startFrom: string): Promise<number> {
+  if (startFrom === 'now' || startFrom === 'backfill') return findCursor(db, sourceNo, 'latest')
+  if (startFrom === 'earliest') return findCursor(db, sourceNo, 'earliest')
+  return findCursor(db, sourceNo, { time: new Date(startFrom) })
+}
+
+/**
+ * Where a cursor must stand so that what comes next begins at the target: the
+ * first change at that time, LSN or seq, or later. Within what the log holds.
+ */
+export async function findCursor(db: Db, sourceNo: number, target: LogTarget): Promise<number> {
   const newest = await findNewestSeq(db, sourceNo)
-  if (startFrom === 'now' || startFrom === 'backfill') return newest
+  if (target === 'latest') return newest
   const oldest = await findOldestSeq(db, sourceNo)
   if (oldest === undefined) return newest
-  if (startFrom === 'earliest') return oldest - 1
-  const found = await findSeqAtTime(db, sourceNo, new Date(startFrom), { oldest, newest })
-  return found - 1
+  if (target === 'earliest') return oldest - 1
+  if ('seq' in target) return Math.min(Math.max(target.seq, oldest) - 1, newest)
+  const range = { oldest, newest }
+  if ('time' in target) return (await findSeqAtTime(db, sourceNo, target.time, range)) - 1
+  return (await bisect(db, sourceNo, sql`commit_lsn < ${target.commitLsn}::bigint`, range)) - 1
 }
 
 /** The seq stored last; 0: none was. */
@@ -53,25 +69,32 @@ async function findSeqAtTime(
   time: Date,
   range: { oldest: number; newest: number },
 ): Promise<number> {
-  let low = range.oldest
-  let high = range.newest + 1
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    const probe = await db
-      .selectFrom('millrace.log')
-      .select((eb) => ['seq', eb('committed_at', '<', time).as('is_before')])
-      .where('source_no', '=', sourceNo)
-      .where('seq', '>=', String(middle))
-      .where('seq', '<', String(high))
-      .orderBy('seq')
-      .limit(1)
-      .executeTakeFirst()
-    if (probe?.is_before) low = Number(probe.seq) + 1
-    else high = middle
-  }
+  const low = await bisect(db, sourceNo, sql`committed_at < ${time}`, range)
   const { rows } = await sql<{ seq: string | null }>`
     select min(seq) as seq from millrace.log
     where source_no = ${sourceNo} and committed_at >= ${time}
       and seq between ${String(low - UNSORTED_ENTRIES_MAX)} and ${String(low - 1)}`.execute(db)
   return rows[0]?.seq ? Number(rows[0].seq) : low
+}
+
+/** The first seq of which `isBefore` is not true, if it is true of all before that; some 30 look-ups. */
+async function bisect(
+  db: Db,
+  sourceNo: number,
+  isBefore: RawBuilder<unknown>,
+  range: { oldest: number; newest: number },
+): Promise<number> {
+  let low = range.oldest
+  let high = range.newest + 1
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const { rows } = await sql<{ seq: string; is_before: boolean }>`
+      select seq, ${isBefore} as is_before from millrace.log
+      where source_no = ${sourceNo} and seq >= ${String(middle)} and seq < ${String(high)}
+      order by seq limit 1`.execute(db)
+    const probe = rows[0]
+    if (probe?.is_before) low = Number(probe.seq) + 1
+    else high = middle
+  }
+  return low
 }

@@ -1,0 +1,213 @@
+import { describe, expect } from 'vitest'
+
+import { discardMessages, redriveMessages } from '../../src/queue/operations/redrive.ts'
+import { listMessages } from '../../src/queue/operations/list-messages.ts'
+import { purgeConsumer } from '../../src/queue/operations/purge.ts'
+import { seekConsumer } from '../../src/queue/operations/seek.ts'
+import { showChange } from '../../src/queue/operations/show-change.ts'
+import { startReplay } from '../../src/queue/operations/replay.ts'
+import { test as base } from '../support/database.ts'
+import { givenConsumer, givenSource, orders } from '../support/given.ts'
+import { seqsOf, startProcess, type TestProcess } from '../support/queues.ts'
+
+const test = base.extend<{ process: TestProcess }>({
+  process: async ({ storage }, use) => {
+    const process = await startProcess(storage)
+    await use(process)
+    await process.stop()
+  },
+})
+
+const WAIT_MS = 20_000
+
+describe('seek', () => {
+  test('delivers everything after the target again, and takes leases away', async ({
+    storage,
+    process,
+  }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(10))
+    const first = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 4 })
+    await process.ack(consumer, first.messages)
+    const second = await process.receive(consumer, { batchSize: 4 })
+
+    const dry = await seekConsumer(storage.db, consumer, { seq: 3 }, { dryRun: true })
+    expect(dry).toEqual({ cursorSeq: 2, wouldRedeliver: 6, wouldSkip: 0 })
+    const result = await seekConsumer(storage.db, consumer, { seq: 3 }, { dryRun: false })
+
+    expect(result).toEqual(dry)
+    expect(seqsOf(await process.receive(consumer, { waitMs: WAIT_MS }))).toEqual([
+      3, 4, 5, 6, 7, 8, 9, 10,
+    ])
+    expect(await process.ack(consumer, second.messages)).toEqual(Array(4).fill('lease_lost'))
+  })
+
+  test('finds the first change at a time or an LSN', async ({ storage }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(500))
+    const { rows } = await storage.pool.query('select millrace.clock() as now')
+    await source.append(orders(500, 501))
+
+    const byTime = await seekConsumer(storage.db, consumer, { time: rows[0].now }, { dryRun: true })
+    const byLsn = await seekConsumer(storage.db, consumer, { commitLsn: '70000' }, { dryRun: true })
+
+    expect(byTime.cursorSeq).toBe(500)
+    expect(byLsn.cursorSeq).toBe(699)
+  })
+})
+
+describe('replay', () => {
+  test('delivers a range again beside the cursor, and says so', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(6))
+    const all = await process.receive(consumer, { waitMs: WAIT_MS })
+    await process.ack(consumer, all.messages)
+
+    const replay = await startReplay(storage.db, consumer, {
+      from: { seq: 2 },
+      to: { seq: 5 },
+      key: null,
+    })
+    await source.append(orders(1, 7))
+    const again = await process.receive(consumer, { waitMs: WAIT_MS })
+
+    expect(replay).toEqual({ replayNo: 1, total: 3 })
+    expect(seqsOf(again).slice(0, 3)).toEqual([2, 3, 4])
+    expect(JSON.parse(again.messages[0]!.toJson()).delivery.replay).toBe(1)
+    expect(await process.ack(consumer, again.messages)).not.toContain('lease_lost')
+    expect((await process.receive(consumer)).messages.map(({ seq }) => seq)).not.toContain(2)
+  })
+
+  test('of one key delivers only that row', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append([{ id: 1 }, { id: 2 }, { id: 1, action: 'update' }])
+    const all = await process.receive(consumer, { waitMs: WAIT_MS })
+    await process.ack(consumer, all.messages)
+    await startReplay(storage.db, consumer, { from: 'earliest', to: 'latest', key: '2' })
+
+    expect(seqsOf(await process.receive(consumer, { waitMs: WAIT_MS }))).toEqual([2])
+  })
+})
+
+describe('dead letters', () => {
+  test('are redriven, or skipped when their row has moved on', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append([{ id: 1 }, { id: 2 }, { id: 1, action: 'update' }])
+    const { messages } = await process.receive(consumer, { waitMs: WAIT_MS })
+    await process.settle(consumer, [
+      { kind: 'dead_letter', ackId: messages[0]!.ackId, reason: 'no such customer' },
+      { kind: 'dead_letter', ackId: messages[1]!.ackId },
+      { kind: 'ack', ackId: messages[2]!.ackId },
+    ])
+    const dead = await listMessages(storage.db, consumer, { state: 'dead', afterSeq: 0, limit: 10 })
+
+    const result = await redriveMessages(storage.db, consumer, 'all', { skipSuperseded: true })
+
+    expect(dead.map(({ seq, reason }) => [seq, reason])).toEqual([
+      [1, 'no such customer'],
+      [2, null],
+    ])
+    expect(result).toEqual({ redriven: 1, superseded: [1], skipped: 1, remaining: 1 })
+    const again = await process.receive(consumer, { waitMs: WAIT_MS })
+    expect(again.messages.map(({ seq, attempt }) => [seq, attempt])).toEqual([[2, 2]])
+  })
+
+  test('are discarded for good', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(2))
+    const { messages } = await process.receive(consumer, { waitMs: WAIT_MS })
+    await process.settle(
+      consumer,
+      messages.map(({ ackId }) => ({ kind: 'dead_letter', ackId })),
+    )
+
+    expect(await discardMessages(storage.db, consumer, { seqs: [1] })).toBe(1)
+    expect(await redriveMessages(storage.db, consumer, 'all', { skipSuperseded: false })).toEqual({
+      redriven: 1,
+      superseded: [],
+      skipped: 0,
+      remaining: 0,
+    })
+    expect(seqsOf(await process.receive(consumer, { waitMs: WAIT_MS }))).toEqual([2])
+  })
+})
+
+describe('purge', () => {
+  test('empties the queue, whatever state its messages are in', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(6))
+    const { messages } = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 3 })
+    await process.settle(consumer, [
+      { kind: 'dead_letter', ackId: messages[0]!.ackId },
+      { kind: 'nack', ackId: messages[1]!.ackId, delayMs: 60_000 },
+    ])
+
+    expect(await purgeConsumer(storage.db, consumer)).toBe(6)
+    expect(await process.queues.getStats(consumer)).toMatchObject({
+      backlog: 0,
+      leased: 0,
+      retrying: 0,
+      waiting: 0,
+      dead: 0,
+    })
+    expect(await process.ack(consumer, messages)).toEqual(Array(3).fill('lease_lost'))
+  })
+})
+
+describe('looking', () => {
+  test('finds each message in exactly one state, and counts no delivery', async ({
+    storage,
+    process,
+  }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append([{ id: 1 }, { id: 2 }, { id: 3 }, { id: 1 }, { id: 4 }, { id: 5 }])
+    const one = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 1 })
+    const { messages } = await process.receive(consumer, { batchSize: 3 })
+    await process.settle(consumer, [
+      { kind: 'nack', ackId: messages[0]!.ackId, delayMs: 60_000, reason: 'later' },
+      { kind: 'dead_letter', ackId: messages[1]!.ackId },
+    ])
+
+    const found: Record<string, number[]> = {}
+    for (const state of ['ahead', 'leased', 'retrying', 'waiting', 'dead'] as const) {
+      const listed = await listMessages(storage.db, consumer, { state, afterSeq: 0, limit: 100 })
+      found[state] = listed.map(({ seq }) => seq)
+    }
+
+    expect(one.messages).toHaveLength(1)
+    expect(found).toEqual({ ahead: [6], leased: [1, 5], retrying: [2], waiting: [4], dead: [3] })
+  })
+
+  test('shows where a change stands with every consumer that selects it', async ({
+    storage,
+    process,
+  }) => {
+    const source = await givenSource(storage)
+    const inventory = await givenConsumer(storage, source.sourceNo, { name: 'inventory' })
+    const invoicing = await givenConsumer(storage, source.sourceNo, { name: 'invoicing' })
+    await givenConsumer(storage, source.sourceNo, { name: 'users', tables: ['public.users'] })
+    const shipping = await givenConsumer(storage, source.sourceNo, { name: 'shipping' })
+    await source.append(orders(1))
+    const { messages } = await process.receive(inventory, { waitMs: WAIT_MS })
+    await process.ack(inventory, messages)
+    await process.receive(shipping)
+    const log = process.queues.logOf(source.sourceNo)
+    const { entries } = await log.readEntries([1], 1_000_000)
+
+    const states = await showChange(storage.db, process.queues.listConsumers(), entries[0]!)
+
+    expect(states.map(({ consumer, state }) => [consumer.name, state])).toEqual([
+      [inventory.name, 'acked'],
+      [invoicing.name, 'ahead'],
+      [shipping.name, 'leased'],
+    ])
+  })
+})
