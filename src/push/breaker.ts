@@ -7,7 +7,7 @@ import type { Clock } from './clock.ts'
  * | ------- | --------------------- | ------------------------------------------------- |
  * | closed  | everything            | opens on failures in a row, or on their ratio     |
  * | open    | nothing until a time  | then one probe                                    |
- * | probing | nothing               | success closes it, failure opens it for twice as long |
+ * | probing | nothing               | success closes, failure opens for longer |
  */
 export class Breaker {
   readonly #clock: Clock
@@ -48,9 +48,15 @@ export class Breaker {
     return true
   }
 
-  /** The probe was not sent, or says nothing: another may go. */
+  /** The probe was not sent, or was aborted: another may go. */
   cancelProbe(): void {
     if (this.#state === 'probing') this.#state = 'open'
+  }
+
+  /** The endpoint asked for patience: no failure, and no success either. */
+  defer(wasProbe: boolean): void {
+    this.#failingSinceMs ??= this.#clock.now()
+    if (wasProbe) this.cancelProbe()
   }
 
   succeed(wasProbe: boolean): void {

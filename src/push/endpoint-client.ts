@@ -196,7 +196,8 @@ class Exchange implements Dispatcher.DispatchHandler {
         : this.#controller
           ? 'no answer came'
           : 'no connection came about'
-    this.fail(new PushFailure('timeout', `${stage} within ${timeoutMs} ms`))
+    const kind = this.#controller ? 'timeout' : 'connect'
+    this.fail(new PushFailure(kind, `${stage} within ${timeoutMs} ms`))
   }
 }
 

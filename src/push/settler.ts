@@ -41,9 +41,7 @@ export class Settler {
     if (settlements.length === 0) return Promise.resolve([])
     return new Promise((resolve) => {
       this.#waiting.push({ settlements, sinceMs: this.#options.clock.now(), resolve })
-      this.#run ??= this.#settleAll().finally(() => {
-        this.#run = undefined
-      })
+      this.#run ??= this.#settleAll()
     })
   }
 
@@ -72,6 +70,8 @@ export class Settler {
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)
       }
     }
+    // In the same turn as the last look: what is handed in from here on starts a new run.
+    this.#run = undefined
   }
 
   #takeUnits(): Unit[] {

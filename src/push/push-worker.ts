@@ -1,0 +1,396 @@
+import { MillraceError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Consumer } from '../queue/consumer.ts'
+import type { QueueService, Received } from '../queue/queue-service.ts'
+import type { PushConfig } from '../storage/schema-types.ts'
+import { Backlog, type HeldMessage, type Shipment } from './backlog.ts'
+import { Breaker, type BreakerLimits } from './breaker.ts'
+import type { Clock } from './clock.ts'
+import type { Post } from './endpoint-client.ts'
+import { AlarmBell } from './endpoint-alarm.ts'
+import type { Verdict } from './judge-answer.ts'
+import { postShipment, type PostOptions } from './post-shipment.ts'
+import type { PushObserver } from './push-observer.ts'
+import type { PushSecrets } from './push-secrets.ts'
+import { RateLimit } from './rate-limit.ts'
+import { Settler } from './settler.ts'
+import { listFailedGroups, returnMessage, settleShipment } from './settle-shipment.ts'
+import { Throughput } from './throughput.ts'
+
+export interface PushWorkerOptions {
+  queue: Pick<QueueService, 'receive' | 'settle'>
+  consumer: Consumer
+  push: PushConfig
+  secrets: PushSecrets
+  /** Sends to the consumer's endpoint; `close` ends what is under way. */
+  endpoint: { post: Post; close: () => Promise<void> }
+  /** After a 410. */
+  pause: (reason: string) => Promise<void>
+  clock: Clock
+  logger: Logger
+  observer: PushObserver
+  userAgent: string
+  /** Shown to operators beside the leases. */
+  label: string
+  breaker?: Partial<BreakerLimits>
+}
+
+/** A lease lasts this much longer than a request may. */
+const LEASE_MARGIN_MS = 15_000
+/** What a lease's end is taken to be too early: the way of the answer, and clocks. */
+const LEASE_DOUBT_MS = 2000
+const WATCH_MS = 2000
+const RECEIVE_WAIT_MS = 20_000
+const RECEIVE_BYTES_MAX = 4 * 1024 * 1024
+const RECEIVE_COUNT_MAX = 1000
+const RECEIVE_RETRY_MS = 1000
+/** Bodies and messages that wait here; a hot group's tail is part of them. */
+const BACKLOG_CHARS_MAX = 16 * 1024 * 1024
+const BACKLOG_COUNT_MAX = 10_000
+/** Messages are leased for so much time of sending ahead. */
+const AHEAD_MS = 500
+/** With a rate, never more than it lets through in this time. */
+const RATED_AHEAD_MS = 2000
+/** An endpoint that rests for longer than this gets its messages taken back to the queue. */
+const HOLD_MS_MAX = 2000
+const DRAIN_MS_MAX = 10_000
+const GONE_REST_MS = 5000
+
+/**
+ * Pushes one consumer's messages: leases a few ahead, POSTs them, and settles by
+ * the answer. It keeps nothing that is not in the queue, so it may be killed at
+ * any time: what it had leased comes again, with the same `webhook-id`.
+ */
+export class PushWorker {
+  readonly #options: PushWorkerOptions
+  readonly #backlog = new Backlog()
+  readonly #breaker: Breaker
+  readonly #rate: RateLimit
+  readonly #settler: Settler
+  readonly #throughput: Throughput
+  readonly #alarm: AlarmBell
+  readonly #postOptions: PostOptions
+  readonly #leaseMs: number
+  readonly #stopping = new AbortController()
+  readonly #sending = new Set<Promise<void>>()
+  #consumer: Consumer
+  #receiving: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+  /** Wakes the receive loop, which waits for room or for the endpoint. */
+  #wake: () => void = () => {}
+  #cancelPump: (() => void) | undefined
+  #cancelWatch: (() => void) | undefined
+  #restUntilMs = 0
+  #lastReason = ''
+
+  constructor(options: PushWorkerOptions) {
+    const { clock, push, logger, observer, secrets, userAgent } = options
+    this.#options = options
+    this.#consumer = options.consumer
+    this.#leaseMs = push.timeout_ms + LEASE_MARGIN_MS
+    this.#breaker = new Breaker(clock, options.breaker)
+    this.#rate = new RateLimit(clock, push.rate_per_second)
+    this.#throughput = new Throughput(clock)
+    this.#alarm = new AlarmBell(clock, (alarm) => {
+      logger.error('the endpoint has failed for long', {
+        consumer: this.#consumer.name,
+        failing_since: alarm.failingSince,
+        reason: alarm.reason,
+      })
+      observer.onAlarm?.(this.#consumer, alarm)
+    })
+    this.#postOptions = {
+      post: options.endpoint.post,
+      isBatch: push.batch_size > 1,
+      secrets,
+      clock,
+      userAgent,
+      onRequest: (outcome) => observer.onRequest?.(this.#consumer, outcome),
+    }
+    this.#settler = new Settler({
+      queue: options.queue,
+      clock,
+      consumer: () => this.#consumer,
+      giveUpMs: this.#leaseMs,
+      onError: (error, givenUp) =>
+        logger.warn(givenUp ? 'push results were given up' : 'push results were not stored yet', {
+          consumer: this.#consumer.name,
+          error,
+        }),
+    })
+  }
+
+  start(): void {
+    if (this.#receiving || this.#stopped) return
+    this.#receiving = this.#receiveLoop()
+    this.#watch()
+  }
+
+  /** The consumer's settings changed in something that push does not depend on. */
+  setConsumer(consumer: Consumer): void {
+    this.#consumer = consumer
+  }
+
+  /** Lets requests end, for a while; then all leased messages are settled or given back. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#drain()
+    return this.#stopped
+  }
+
+  async #drain(): Promise<void> {
+    const { clock, endpoint } = this.#options
+    this.#stopping.abort()
+    this.#cancelPump?.()
+    this.#cancelWatch?.()
+    this.#wake()
+    await this.#receiving
+    this.#returnBacklog()
+    const cancel = clock.setTimer(DRAIN_MS_MAX, () => void endpoint.close())
+    await Promise.all(this.#sending)
+    cancel()
+    await endpoint.close()
+    await this.#settler.flush()
+    if (!this.#breaker.isClosed) this.#options.observer.onBreaker?.(this.#consumer, false)
+  }
+
+  async #receiveLoop(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const count = this.#countWanted()
+      if (count === 0) {
+        await this.#waitForRoom()
+        continue
+      }
+      try {
+        await this.#receive(count)
+      } catch (error) {
+        if (signal.aborted) return
+        const isFinal =
+          error instanceof MillraceError && ['draining', 'not_found'].includes(error.code)
+        if (!isFinal) {
+          const { logger } = this.#options
+          logger.warn('push could not receive', { consumer: this.#consumer.name, error })
+        }
+        await this.#sleep(RECEIVE_RETRY_MS)
+      }
+    }
+  }
+
+  async #receive(count: number): Promise<void> {
+    const { queue, clock, label } = this.#options
+    const received = await queue.receive(this.#consumer, {
+      batchSize: count,
+      waitMs: RECEIVE_WAIT_MS,
+      visibilityTimeoutMs: this.#leaseMs,
+      maxBytes: RECEIVE_BYTES_MAX,
+      worker: label,
+      signal: this.#stopping.signal,
+    })
+    if (received.messages.length === 0) return
+    if (this.#stopping.signal.aborted) await received.giveBack()
+    else {
+      this.#backlog.add(this.#hold(received, clock.now() + this.#leaseMs - LEASE_DOUBT_MS))
+      this.#pump()
+    }
+  }
+
+  #hold({ messages }: Received, leasedUntilMs: number): HeldMessage[] {
+    return messages.map((message) => ({ message, body: message.toPushJson(), leasedUntilMs }))
+  }
+
+  /** As many as can be sent soon: the free slots, and a little ahead. 0: none now. */
+  #countWanted(): number {
+    const { push } = this.#options
+    const { size, readyCount, chars } = this.#backlog
+    if (this.#restMs > HOLD_MS_MAX) return 0
+    // An endpoint in doubt gets one message, and the rest stays where others can see it.
+    if (!this.#breaker.isClosed)
+      return size + this.#sending.size === 0 && this.#restMs === 0 ? 1 : 0
+    if (chars >= BACKLOG_CHARS_MAX || size >= BACKLOG_COUNT_MAX) return 0
+    const ahead = Math.max(push.max_in_flight, this.#throughput.perSecond * (AHEAD_MS / 1000))
+    const free = (push.max_in_flight - this.#sending.size) * push.batch_size
+    const wanted = Math.ceil(free + ahead) - readyCount
+    const inTime = (push.rate_per_second ?? Infinity) * (RATED_AHEAD_MS / 1000) * push.batch_size
+    // Not one by one: a claim costs the queue the same for one message as for hundreds.
+    if (readyCount > Math.min(ahead, inTime) / 2) return 0
+    return Math.min(wanted, Math.max(Math.ceil(inTime), 1), RECEIVE_COUNT_MAX)
+  }
+
+  #waitForRoom(): Promise<void> {
+    const rest = this.#restMs
+    return this.#sleep(rest > 0 && rest < Infinity ? rest : Infinity)
+  }
+
+  /** Until the time has passed or `#wake` is called. */
+  #sleep(ms: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const cancel = ms === Infinity ? undefined : this.#options.clock.setTimer(ms, resolve)
+      this.#wake = () => {
+        cancel?.()
+        resolve()
+      }
+    })
+  }
+
+  /** Ms for which the endpoint is to be left alone. */
+  get #restMs(): number {
+    const asked = Math.max(this.#restUntilMs - this.#options.clock.now(), 0)
+    return Math.max(asked, this.#breaker.waitMs)
+  }
+
+  /** Sends what may be sent now, and sees to it that it is called when more may be. */
+  #pump(): void {
+    const { push, clock } = this.#options
+    this.#cancelPump?.()
+    this.#cancelPump = undefined
+    while (this.#sending.size < push.max_in_flight && this.#backlog.readyCount > 0) {
+      if (this.#stopping.signal.aborted) return
+      const rest = this.#restMs
+      if (rest > HOLD_MS_MAX) this.#returnBacklog()
+      const wait = Math.max(rest, this.#rate.waitMs)
+      if (wait > 0) {
+        if (wait < Infinity) this.#cancelPump = clock.setTimer(wait, () => this.#pump())
+        break
+      }
+      const isProbe = this.#breaker.enter()
+      this.#rate.take()
+      const shipment = this.#backlog.take(isProbe ? 1 : push.batch_size)
+      if (shipment) this.#dispatch(shipment, isProbe)
+    }
+    this.#wake()
+  }
+
+  #dispatch(shipment: Shipment, isProbe: boolean): void {
+    const sending = this.#send(shipment, isProbe)
+      .catch((error: unknown) => {
+        // A bug: the messages come again when their lease ends, and the log has the cause.
+        this.#breaker.cancelProbe()
+        this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
+      })
+      .finally(() => {
+        this.#sending.delete(sending)
+        this.#backlog.release(shipment)
+        this.#pump()
+      })
+    this.#sending.add(sending)
+  }
+
+  async #send(shipment: Shipment, isProbe: boolean): Promise<void> {
+    if (!(await this.#keepLeased(shipment))) {
+      this.#breaker.cancelProbe()
+      return
+    }
+    const verdict = await postShipment(shipment, this.#postOptions)
+    if (verdict) this.#conclude(shipment, verdict, isProbe)
+    else {
+      this.#breaker.cancelProbe()
+      this.#giveBack(shipment.parts.flatMap(({ messages }) => messages))
+    }
+  }
+
+  #conclude(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
+    const { clock } = this.#options
+    const wasClosed = this.#breaker.isClosed
+    switch (verdict.kind) {
+      case 'ack':
+      case 'partial':
+        this.#breaker.succeed(isProbe)
+        this.#throughput.add(shipment.parts.reduce((sum, part) => sum + part.messages.length, 0))
+        break
+      case 'fail':
+        this.#breaker.fail(isProbe)
+        break
+      case 'slow':
+        this.#breaker.defer(isProbe)
+        this.#restUntilMs = Math.max(this.#restUntilMs, clock.now() + verdict.delayMs)
+        break
+      case 'gone':
+        this.#breaker.defer(isProbe)
+        this.#restUntilMs = Math.max(this.#restUntilMs, clock.now() + GONE_REST_MS)
+        this.#pause(verdict.reason)
+    }
+    if ('reason' in verdict) this.#lastReason = verdict.reason
+    this.#tellBreaker(wasClosed)
+
+    // In one call with what failed: else the queue could hand on what comes after it.
+    const overtaken = listFailedGroups(shipment, verdict).flatMap((group) =>
+      this.#backlog.drop(group),
+    )
+    void this.#settler.settle([
+      ...settleShipment(shipment, verdict, isProbe),
+      ...overtaken.map((held) => returnMessage(held)),
+    ])
+  }
+
+  #pause(reason: string): void {
+    const { logger, pause } = this.#options
+    const consumer = this.#consumer.name
+    logger.warn('the endpoint is gone: the consumer is paused', { consumer, reason })
+    pause(reason).catch((error: unknown) =>
+      logger.error('the consumer could not be paused', { consumer, error }),
+    )
+  }
+
+  /** Makes sure of the lease for the whole of a request; false: all of it is lost. */
+  async #keepLeased(shipment: Shipment): Promise<boolean> {
+    const needMs = this.#options.clock.now() + this.#options.push.timeout_ms
+    const late = shipment.parts.flatMap(({ messages }) =>
+      messages.filter(({ leasedUntilMs }) => leasedUntilMs < needMs),
+    )
+    if (late.length > 0) {
+      await this.#extend(late)
+      for (const part of shipment.parts) {
+        const lost = part.messages.findIndex(({ leasedUntilMs }) => leasedUntilMs < needMs)
+        if (lost === -1) continue
+        // What follows a lost message would overtake it.
+        this.#giveBack([...part.messages.splice(lost), ...this.#backlog.drop(part.group)])
+      }
+    }
+    return shipment.parts.some(({ messages }) => messages.length > 0)
+  }
+
+  async #extend(messages: readonly HeldMessage[]): Promise<void> {
+    const visibilityTimeoutMs = this.#leaseMs
+    const results = await this.#settler.settle(
+      messages.map(({ message: { ackId } }) => ({ kind: 'extend', ackId, visibilityTimeoutMs })),
+    )
+    const untilMs = this.#options.clock.now() + this.#leaseMs - LEASE_DOUBT_MS
+    results.forEach(({ status }, index) => {
+      if (status === 'extended') messages[index]!.leasedUntilMs = untilMs
+    })
+  }
+
+  #returnBacklog(): void {
+    this.#giveBack(this.#backlog.dropAll())
+  }
+
+  #giveBack(messages: readonly HeldMessage[]): void {
+    void this.#settler.settle(messages.map((held) => returnMessage(held)))
+  }
+
+  #watch(): void {
+    const { clock, push } = this.#options
+    this.#cancelWatch = clock.setTimer(WATCH_MS, () => {
+      const soon = clock.now() + push.timeout_ms + 2 * WATCH_MS
+      void this.#extend(this.#backlog.listExpiring(soon))
+      this.#alarm.check(this.#breaker.failingSinceMs, this.#lastReason)
+      this.#watch()
+    })
+  }
+
+  #tellBreaker(wasClosed: boolean): void {
+    if (this.#breaker.isClosed === wasClosed) return
+    const { logger, observer } = this.#options
+    const consumer = this.#consumer.name
+    if (wasClosed) {
+      logger.warn('the endpoint fails: it gets one request at a time until it answers', {
+        consumer,
+        reason: this.#lastReason,
+      })
+    } else {
+      logger.info('the endpoint answers again', { consumer })
+    }
+    observer.onBreaker?.(this.#consumer, wasClosed)
+  }
+}
