@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+
 import { sql, type Insertable, type Selectable } from 'kysely'
 import pg from 'pg'
 
@@ -29,9 +31,14 @@ export interface StoredConsumer extends Consumer {
   readonly pushSealed: Buffer | null
 }
 
+/** Where the sealed secrets of a webhook belong: see `seal`. */
+export function pushContext(consumerId: string): string {
+  return `consumer:${consumerId}:push`
+}
+
 export interface ConsumerStoreOptions {
-  /** What to keep sealed for a webhook; `before` is what is kept now. */
-  sealPush: (push: PushSettings | null, before: Buffer | null) => Buffer | null
+  /** What to keep sealed for the webhook of a consumer; `before` is what is kept now. */
+  sealPush: (consumerId: string, push: PushSettings | null, before: Buffer | null) => Buffer | null
 }
 
 /** The columns that a caller can set. */
@@ -101,12 +108,19 @@ export async function createConsumer(
     push: fillPush(settings.push ?? null),
   }
   await checkColumns(db, columns, source.source_no)
-  const pushSealed = options.sealPush(settings.push ?? null, null)
+  const id = randomUUID()
+  const pushSealed = options.sealPush(id, settings.push ?? null, null)
   try {
     return await db.transaction().execute(async (trx) => {
       const { consumer_no } = await trx
         .insertInto('millrace.consumer')
-        .values({ ...toRow(columns), name, source_no: source.source_no, push_sealed: pushSealed })
+        .values({
+          ...toRow(columns),
+          id,
+          name,
+          source_no: source.source_no,
+          push_sealed: pushSealed,
+        })
         .returning('consumer_no')
         .executeTakeFirstOrThrow()
       const cursor = await findStartCursor(trx, source.source_no, columns.start_from)
@@ -183,7 +197,9 @@ async function changeSettings(
     const keepsPush = push === undefined && columns.push !== null
     return {
       ...toRow(columns),
-      ...(keepsPush ? {} : { push_sealed: options.sealPush(push ?? null, before.pushSealed) }),
+      ...(keepsPush
+        ? {}
+        : { push_sealed: options.sealPush(before.id, push ?? null, before.pushSealed) }),
     }
   })
 }
@@ -271,7 +287,7 @@ async function lockConsumer(trx: Db, consumerNo: number): Promise<void> {
 }
 
 async function notifyConfig(trx: Db): Promise<void> {
-  await sql`select pg_notify(${CONFIG_CHANNEL}, '')`.execute(trx)
+  await sql`select pg_notify(${CONFIG_CHANNEL}, 'consumer')`.execute(trx)
 }
 
 function selectConsumers(db: Db) {

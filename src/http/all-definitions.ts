@@ -1,0 +1,15 @@
+import type { RouteDefinitions } from './route.ts'
+import { consumerDefinitions } from './routes/consumers.ts'
+import { operationDefinitions } from './routes/operations.ts'
+import { queueDefinitions } from './routes/queue.ts'
+import { sourceDefinitions } from './routes/sources.ts'
+import { tokenDefinitions } from './routes/tokens.ts'
+
+/** All calls of the API, by operation id. */
+export const allDefinitions = {
+  ...queueDefinitions,
+  ...consumerDefinitions,
+  ...sourceDefinitions,
+  ...tokenDefinitions,
+  ...operationDefinitions,
+} satisfies RouteDefinitions

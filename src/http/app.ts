@@ -1,0 +1,87 @@
+import { Hono } from 'hono'
+
+import { MillraceError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { QueueService } from '../queue/queue-service.ts'
+import type { Database } from '../storage/database.ts'
+import { Authority } from './auth.ts'
+import { allDefinitions } from './all-definitions.ts'
+import { createDocsPages, mountPages } from './docs-pages.ts'
+import { createRequestId, mountRoutes, toResponse } from './mount.ts'
+import { createOpenApiYaml } from './openapi-document.ts'
+import { createProblem } from './problem.ts'
+import { consumerDefinitions, createConsumerHandlers } from './routes/consumers.ts'
+import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
+import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
+import { createTokenHandlers, tokenDefinitions } from './routes/tokens.ts'
+
+export interface AppDeps {
+  database: Database
+  queues: QueueService
+  /** Encrypts source passwords and push secrets; without it both are refused. */
+  secretKey: Buffer | undefined
+  adminToken: string | undefined
+  logger: Logger
+  version: string
+  roles: readonly string[]
+  /** Whether the process is about to stop: it is no longer ready. */
+  isDraining: () => boolean
+  /** In Prometheus' text format. */
+  renderMetrics: () => Promise<string> | string
+  /** Told of every answer, with the time since the request's head was read. */
+  observe?: (operationId: string, status: number, durationMs: number) => void
+}
+
+/** The HTTP API: everything but the socket. */
+export function createApp(deps: AppDeps): Hono {
+  const { database, queues, logger } = deps
+  const app = new Hono()
+  const authority = new Authority({
+    db: database.db,
+    adminToken: deps.adminToken,
+    findConsumerName: async (id) => (await queues.findConsumer(id))?.name,
+  })
+  const options = { authority, logger, ...(deps.observe ? { observe: deps.observe } : {}) }
+  const { db } = database
+  const { secretKey } = deps
+  const yaml = (): string => createOpenApiYaml(allDefinitions)
+  const operations = createOperationHandlers({ ...deps, createOpenApiYaml: yaml })
+
+  mountRoutes(app, queueDefinitions, createQueueHandlers(queues), options)
+  mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
+  mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
+  mountRoutes(app, operationDefinitions, operations, options)
+  mountPages(app, createDocsPages())
+
+  app.notFound((c) => {
+    const requestId = createRequestId()
+    const problem = createProblem(refuseUnknown(app, c.req.method, c.req.path), requestId)
+    const allow = listMethods(app, c.req.path).join(', ')
+    const headers = problem.status === 405 ? { ...problem.headers, allow } : problem.headers
+    return toResponse({ ...problem, ...(headers ? { headers } : {}) }, requestId)
+  })
+  app.onError((error) => {
+    const requestId = createRequestId()
+    logger.error('a request failed outside of its route', { request_id: requestId, error })
+    return toResponse(createProblem(error, requestId), requestId)
+  })
+  return app
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+function refuseUnknown(app: Hono, method: string, path: string): MillraceError {
+  const methods = listMethods(app, path)
+  const shown = path.slice(0, 200)
+  return methods.length === 0
+    ? new MillraceError('not_found', `There is nothing at ${shown}. The calls are listed at /docs.`)
+    : new MillraceError(
+        'method_not_allowed',
+        `${shown} takes ${methods.join(', ')}, not ${method}.`,
+      )
+}
+
+/** The methods that the path does take. */
+function listMethods(app: Hono, path: string): string[] {
+  return METHODS.filter((method) => app.router.match(method, path)[0].length > 0)
+}

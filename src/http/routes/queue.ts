@@ -1,0 +1,288 @@
+import { MillraceError } from '../../errors.ts'
+import type { Consumer } from '../../queue/consumer.ts'
+import type {
+  QueueService,
+  Received,
+  Settlement,
+  SettlementResult,
+} from '../../queue/queue-service.ts'
+import { createNotFound } from '../auth.ts'
+import type { Reply } from '../problem.ts'
+import { defineRoutes, reply, SETTLE_BYTES_MAX, type Call, type Handlers } from '../route.ts'
+import {
+  ackRequest,
+  extendRequest,
+  nackRequest,
+  receiveRequest,
+  receiveResponse,
+  SETTLEMENTS_MAX,
+  settleRequest,
+  settleResponse,
+} from '../schemas/queue.ts'
+
+const path = (verb: string): string => `/v1/consumers/{consumer}/${verb}`
+const access = { scope: 'consume', over: 'consumer' } as const
+const settleAnswers = {
+  200: { description: 'Everything was done as asked.', schema: settleResponse },
+  207: { description: 'Some ids were not; the results say which and why.', schema: settleResponse },
+}
+
+export const queueDefinitions = defineRoutes({
+  receiveMessages: {
+    method: 'post',
+    path: path('receive'),
+    tag: 'Queue',
+    summary: 'Lease messages',
+    description:
+      'Answers as soon as a message can be delivered, at the latest when the wait ends. A client that hangs up gets nothing leased.',
+    access,
+    body: {
+      schema: receiveRequest,
+      isOptional: true,
+      examples: { batch: { batch_size: 100, wait_for: '20s' } },
+    },
+    answers: { 200: { description: 'Messages, or none.', schema: receiveResponse } },
+    refusals: [409, 429],
+  },
+  ackMessages: {
+    method: 'post',
+    path: path('ack'),
+    tag: 'Queue',
+    summary: 'Acknowledge messages',
+    description: 'Done with: not delivered again. Acking twice does no harm.',
+    access,
+    body: {
+      schema: ackRequest,
+      bytesMax: SETTLE_BYTES_MAX,
+      examples: { two: { ack_ids: ['a-1-2s-k3x9f2-0-1z4', 'a-1-2s-k3x9f2-1-1z5'] } },
+    },
+    answers: settleAnswers,
+  },
+  nackMessages: {
+    method: 'post',
+    path: path('nack'),
+    tag: 'Queue',
+    summary: 'Give messages back',
+    description: 'They are delivered again: after `delay`, or as the retry policy says.',
+    access,
+    body: {
+      schema: nackRequest,
+      bytesMax: SETTLE_BYTES_MAX,
+      examples: {
+        later: { ack_ids: ['a-1-2s-k3x9f2-0-1z4'], delay: '30s', reason: 'gateway answered 503' },
+      },
+    },
+    answers: settleAnswers,
+  },
+  extendMessages: {
+    method: 'post',
+    path: path('extend'),
+    tag: 'Queue',
+    summary: 'Hold messages longer',
+    access,
+    body: {
+      schema: extendRequest,
+      bytesMax: SETTLE_BYTES_MAX,
+      examples: { minute: { ack_ids: ['a-1-2s-k3x9f2-0-1z4'], visibility_timeout_ms: 60_000 } },
+    },
+    answers: settleAnswers,
+  },
+  settleMessages: {
+    method: 'post',
+    path: path('settle'),
+    tag: 'Queue',
+    summary: 'Settle messages in different ways, in one call',
+    access,
+    body: {
+      schema: settleRequest,
+      bytesMax: SETTLE_BYTES_MAX,
+      examples: {
+        mixed: {
+          acks: [{ ack_id: 'a-1-2s-k3x9f2-0-1z4' }],
+          nacks: [{ ack_id: 'a-1-2s-k3x9f2-1-1z5', delay: '5s', reason: 'timeout' }],
+          dead_letters: [{ ack_id: 'a-1-2s-k3x9f2-2-1z6', reason: 'total is null' }],
+        },
+      },
+    },
+    answers: settleAnswers,
+  },
+})
+
+type Definitions = typeof queueDefinitions
+
+export function createQueueHandlers(queues: QueueService): Handlers<Definitions> {
+  const findConsumer = async (reference: string): Promise<Consumer> => {
+    const consumer = await queues.findConsumer(reference)
+    if (!consumer) throw createNotFound('consumer', reference)
+    return consumer
+  }
+  const settle = async (
+    reference: string,
+    settlements: Settlement[],
+    toPointer: (index: number) => string,
+  ): Promise<Reply> => {
+    refuseRepeated(settlements, toPointer)
+    const consumer = await findConsumer(reference)
+    try {
+      return presentResults(await queues.settle(consumer, settlements))
+    } catch (error) {
+      throw repoint(error, toPointer)
+    }
+  }
+  const settleAll = (
+    call: { param: Call<Definitions['ackMessages']>['param'] },
+    ackIds: string[],
+    toSettlement: (ackId: string) => Settlement,
+  ): Promise<Reply> =>
+    settle(call.param('consumer'), ackIds.map(toSettlement), (index) => `/ack_ids/${index}`)
+
+  return {
+    async receiveMessages(call) {
+      const consumer = await findConsumer(call.param('consumer'))
+      if (consumer.mode === 'push') {
+        throw new MillraceError(
+          'consumer_is_push',
+          `The messages of "${consumer.name}" are pushed to its webhook; receive takes consumers of mode "pull".`,
+        )
+      }
+      const { body } = call
+      const { signal } = call.context.req.raw
+      const received = await queues.receive(consumer, {
+        batchSize: body.batch_size,
+        waitMs: body.wait_for,
+        maxBytes: body.max_bytes,
+        signal,
+        ...(body.visibility_timeout_ms === undefined
+          ? {}
+          : { visibilityTimeoutMs: body.visibility_timeout_ms }),
+        ...(body.worker === undefined ? {} : { worker: body.worker }),
+      })
+      giveBackWhenGone(received, signal)
+      return { status: 200, body: presentReceived(received) }
+    },
+    ackMessages: (call) => settleAll(call, call.body.ack_ids, (ackId) => ({ kind: 'ack', ackId })),
+    nackMessages(call) {
+      const { ack_ids, delay, reason, count_attempt, dead_letter } = call.body
+      const why = reason === undefined ? {} : { reason }
+      const rest = { ...why, ...(delay === undefined ? {} : { delayMs: delay }) }
+      return settleAll(call, ack_ids, (ackId) =>
+        dead_letter
+          ? { kind: 'dead_letter', ackId, ...why }
+          : { kind: 'nack', ackId, countAttempt: count_attempt, ...rest },
+      )
+    },
+    extendMessages: (call) =>
+      settleAll(call, call.body.ack_ids, (ackId) => ({
+        kind: 'extend',
+        ackId,
+        visibilityTimeoutMs: call.body.visibility_timeout_ms,
+      })),
+    settleMessages(call) {
+      const { settlements, pointers } = listSettlements(call.body)
+      return settle(call.param('consumer'), settlements, (index) => pointers[index] ?? '')
+    },
+  }
+}
+
+/**
+ * The messages of a client that hangs up, before the answer is written or while it
+ * is, go back. The server aborts the signal when the connection closes with an
+ * answer unfinished, and only then.
+ */
+function giveBackWhenGone(received: Received, signal: AbortSignal): void {
+  if (received.messages.length === 0) return
+  const giveBack = (): void => {
+    // Should it fail, the lease runs out.
+    received.giveBack().catch(() => undefined)
+  }
+  if (signal.aborted) giveBack()
+  else signal.addEventListener('abort', giveBack, { once: true })
+}
+
+/** Joined: the messages are JSON text already. */
+function presentReceived({ messages, limitedBy }: Received): string {
+  const data = messages.map((message) => message.toJson()).join(',')
+  return `{"data":[${data}],"meta":{"limited_by":${JSON.stringify(limitedBy)}}}`
+}
+
+function listSettlements(body: Call<Definitions['settleMessages']>['body']): {
+  settlements: Settlement[]
+  pointers: string[]
+} {
+  const settlements: Settlement[] = [
+    ...body.acks.map(({ ack_id }): Settlement => ({ kind: 'ack', ackId: ack_id })),
+    ...body.nacks.map(({ ack_id, delay, reason, count_attempt }): Settlement => ({
+      kind: 'nack',
+      ackId: ack_id,
+      countAttempt: count_attempt,
+      ...(delay === undefined ? {} : { delayMs: delay }),
+      ...(reason === undefined ? {} : { reason }),
+    })),
+    ...body.dead_letters.map(({ ack_id, reason }): Settlement => ({
+      kind: 'dead_letter',
+      ackId: ack_id,
+      ...(reason === undefined ? {} : { reason }),
+    })),
+    ...body.extends.map(({ ack_id, visibility_timeout_ms }): Settlement => ({
+      kind: 'extend',
+      ackId: ack_id,
+      visibilityTimeoutMs: visibility_timeout_ms,
+    })),
+  ]
+  if (settlements.length === 0 || settlements.length > SETTLEMENTS_MAX) {
+    const detail = `must name 1 to ${SETTLEMENTS_MAX} messages in all, not ${settlements.length}`
+    throw new MillraceError('validation_failed', `The body ${detail}`, {
+      errors: [{ pointer: '', detail }],
+    })
+  }
+  const pointers = (['acks', 'nacks', 'dead_letters', 'extends'] as const).flatMap((list) =>
+    body[list].map((_item, index) => `/${list}/${index}/ack_id`),
+  )
+  return { settlements, pointers }
+}
+
+/** Two wishes for one message in one call: which one is meant cannot be known. */
+function refuseRepeated(
+  settlements: readonly Settlement[],
+  toPointer: (index: number) => string,
+): void {
+  const seen = new Set<string>()
+  settlements.forEach(({ ackId }, index) => {
+    seen.add(ackId)
+    if (seen.size === index + 1) return
+    throw new MillraceError('validation_failed', `The id "${ackId}" is given twice.`, {
+      errors: [{ pointer: toPointer(index), detail: 'is given twice' }],
+    })
+  })
+}
+
+/** The queue points into its list of settlements, the client sent a body. */
+function repoint(error: unknown, toPointer: (index: number) => string): unknown {
+  if (!(error instanceof MillraceError) || error.code !== 'malformed_ack_id') return error
+  const errors = error.errors.map(({ pointer, detail }) => ({
+    pointer: toPointer(Number(pointer.slice(1))),
+    detail,
+  }))
+  return new MillraceError('malformed_ack_id', error.message, { errors, cause: error })
+}
+
+function presentResults(results: readonly SettlementResult[]): Reply {
+  const counts: Partial<Record<SettlementResult['status'], number>> = {}
+  for (const { status } of results) counts[status] = (counts[status] ?? 0) + 1
+  const success = counts.lease_lost === undefined
+  return reply(success ? 200 : 207, { success, results: results.map(presentResult), counts })
+}
+
+function presentResult(result: SettlementResult): Record<string, string> {
+  const { ackId: ack_id, status } = result
+  switch (status) {
+    case 'nacked':
+      return { ack_id, status, visible_at: result.visibleAt }
+    case 'extended':
+      return { ack_id, status, lease_expires_at: result.leaseExpiresAt }
+    case 'lease_lost':
+      return { ack_id, status, detail: result.detail }
+    default:
+      return { ack_id, status }
+  }
+}

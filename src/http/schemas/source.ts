@@ -1,0 +1,172 @@
+import { z } from '@hono/zod-openapi'
+
+import { annotationsSchema, nameSchema } from '../../queue/consumer-settings.ts'
+import { pageOf, timeSchema } from './shared.ts'
+
+const IDENTIFIER_BYTES_MAX = 63
+
+const sslSchema = z.strictObject({
+  mode: z.enum(['disable', 'prefer', 'require', 'verify-ca', 'verify-full']),
+  ca: z
+    .string()
+    .max(65_536)
+    .optional()
+    .meta({ description: 'Certificates to trust, in PEM; left out: those of the system.' }),
+})
+
+const slotSchema = z
+  .string()
+  .regex(/^[a-z0-9_]{1,63}$/, 'must be 1 to 63 characters of a-z, 0-9 and _')
+
+const sourceFields = {
+  url: z
+    .string()
+    .max(4096)
+    .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://')
+    .meta({
+      description:
+        'A connection string, instead of host, port, database, user, password and ssl. Write-only.',
+      example: 'postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full',
+    }),
+  host: z.string().min(1).max(255),
+  port: z.int().min(1).max(65_535).meta({ default: 5432 }),
+  database: z.string().min(1).max(IDENTIFIER_BYTES_MAX),
+  user: z.string().min(1).max(IDENTIFIER_BYTES_MAX),
+  password: z
+    .string()
+    .max(1024)
+    .nullable()
+    .meta({ description: 'Write-only, encrypted at rest; null: the server asks for none.' }),
+  ssl: sslSchema.meta({
+    description: 'Left out: `verify-full`, and `prefer` for a server on this machine.',
+  }),
+  slot: slotSchema.meta({ description: 'The replication slot; left out: `millrace_<name>`.' }),
+  publication: z
+    .string()
+    .min(1)
+    .max(IDENTIFIER_BYTES_MAX)
+    .meta({ description: 'The publication; left out: `millrace_<name>`.' }),
+  create: z.boolean().meta({
+    description: 'Whether to make the slot and the publication where they do not exist.',
+    default: true,
+  }),
+  tables: z
+    .array(z.string().min(1).max(200))
+    .min(1)
+    .max(10_000)
+    .nullable()
+    .meta({
+      description: 'The tables of a publication that is made, as `schema.table`; null: all.',
+      example: ['public.orders'],
+    }),
+  annotations: annotationsSchema,
+}
+
+const someFields = z.strictObject(sourceFields).partial()
+const wayDescription = 'Either `url`, or `host`, `database` and `user`.'
+
+export const sourcePut = someFields.openapi('SourcePut', { description: wayDescription })
+export const sourcePatch = someFields.openapi('SourcePatch')
+export const sourceCreate = z
+  .strictObject({ name: nameSchema, ...someFields.shape })
+  .openapi('SourceCreate', { description: wayDescription })
+
+const stateSchema = z.enum(['starting', 'healthy', 'retrying', 'needs_attention', 'paused'])
+
+export const sourceSchema = z
+  .object({
+    id: z.uuid(),
+    name: nameSchema,
+    host: z.string(),
+    port: z.int(),
+    database: z.string(),
+    user: z.string(),
+    ssl: z.object({ mode: sslSchema.shape.mode, ca: z.string().optional() }),
+    slot: z.string(),
+    publication: z.string(),
+    tables: z
+      .array(z.string())
+      .nullable()
+      .meta({ description: 'The tables asked for when the publication was made; null: all.' }),
+    annotations: annotationsSchema,
+    state: stateSchema.meta({ description: 'Of the reader.' }),
+    state_reason: z.string().nullable().meta({ description: 'Why it is not healthy.' }),
+    created_at: timeSchema,
+    updated_at: timeSchema,
+  })
+  .openapi('Source')
+
+export const sourceList = pageOf(sourceSchema).openapi('SourceList')
+
+export const sourceCheckSchema = z
+  .object({
+    name: z.string().meta({ description: 'What was checked.' }),
+    status: z.enum(['pass', 'warn', 'fail']),
+    detail: z.string().meta({ description: 'What was found.' }),
+    sql: z
+      .string()
+      .nullable()
+      .meta({ description: 'What mends it, to be run on the source; null: nothing to run.' }),
+  })
+  .openapi('SourceCheck')
+
+export const sourceTestResponse = z
+  .object({
+    ok: z.boolean().meta({ description: 'Whether no check failed.' }),
+    checks: z.array(sourceCheckSchema),
+  })
+  .openapi('SourceTestResponse')
+
+export const sourceTablesResponse = z
+  .object({
+    data: z.array(
+      z
+        .object({
+          schema: z.string(),
+          table: z.string(),
+          captured: z.boolean().meta({ description: 'Whether the publication holds it.' }),
+          replica_identity: z.enum(['default', 'full', 'index', 'nothing']),
+          columns: z.array(z.object({ name: z.string(), type: z.string(), key: z.boolean() })),
+          estimated_rows: z
+            .int()
+            .nullable()
+            .meta({ description: 'As the planner believes; null: unknown.' }),
+        })
+        .openapi('SourceTable'),
+    ),
+  })
+  .openapi('SourceTables')
+
+export const sourceHealthResponse = z
+  .object({
+    state: stateSchema,
+    reason: z.string().nullable(),
+    remedy: z.string().nullable().meta({ description: 'What to run or to change.' }),
+    since: timeSchema.meta({ description: 'When the state began.' }),
+    gaps: z
+      .array(
+        z.object({
+          from: z.string(),
+          to: z.string(),
+          reason: z.string(),
+          at: timeSchema,
+          accepted: z.boolean().optional(),
+        }),
+      )
+      .meta({ description: 'LSNs between which changes are known to be missing.' }),
+    confirmed_lsn: z.string().nullable().meta({ description: 'What the slot was told.' }),
+    confirmed_at: timeSchema.nullable(),
+    last_commit_at: timeSchema
+      .nullable()
+      .meta({ description: 'Commit time of the newest change stored.' }),
+    slot: z
+      .object({
+        active: z.boolean(),
+        lag_bytes: z.int().meta({ description: 'WAL not yet confirmed.' }),
+        wal_status: z.string().nullable(),
+        safe_wal_size: z.int().nullable().meta({ description: 'Bytes until the slot is lost.' }),
+      })
+      .nullable()
+      .meta({ description: 'Null: the slot is gone or the source did not answer.' }),
+  })
+  .openapi('SourceHealth')
