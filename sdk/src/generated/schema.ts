@@ -1,0 +1,2753 @@
+// Made from openapi.yaml by `npm run sdk`.
+
+export interface paths {
+    "/v1/consumers/{consumer}/receive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lease messages
+         * @description Answers as soon as a message can be delivered, at the latest when the wait ends. A client that hangs up gets nothing leased.
+         *
+         *     Scope: `consume`.
+         */
+        post: operations["receiveMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge messages
+         * @description Done with: not delivered again. Acking twice does no harm.
+         *
+         *     Scope: `consume`.
+         */
+        post: operations["ackMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/nack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give messages back
+         * @description They are delivered again: after `delay`, or as the retry policy says.
+         *
+         *     Scope: `consume`.
+         */
+        post: operations["nackMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold messages longer
+         * @description Scope: `consume`.
+         */
+        post: operations["extendMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle messages in different ways, in one call
+         * @description Scope: `consume`.
+         */
+        post: operations["settleMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List consumers
+         * @description By name; those that the token is bound to.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["listConsumers"];
+        put?: never;
+        /**
+         * Create a consumer
+         * @description Scope: `admin`.
+         */
+        post: operations["createConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a consumer
+         * @description Scope: `read`.
+         */
+        get: operations["getConsumer"];
+        /**
+         * Create a consumer, or give it exactly these settings
+         * @description What is left out goes back to its default, except what is fixed at creation (`kind`, `start_from`) and the webhook’s write-only headers.
+         *
+         *     Scope: `admin`.
+         */
+        put: operations["putConsumer"];
+        post?: never;
+        /**
+         * Delete a consumer and its queue
+         * @description The log stays; other consumers do not notice.
+         *
+         *     Scope: `admin`.
+         */
+        delete: operations["deleteConsumer"];
+        options?: never;
+        head?: never;
+        /**
+         * Change some settings
+         * @description Scope: `admin`.
+         */
+        patch: operations["patchConsumer"];
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many messages are in which state
+         * @description Scope: `read`.
+         */
+        get: operations["getConsumerStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop deliveries for a while
+         * @description Receives wait, then answer nothing; acks go on.
+         *
+         *     Scope: `manage`.
+         */
+        post: operations["pauseConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver again
+         * @description Scope: `manage`.
+         */
+        post: operations["resumeConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/push/rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a new signing secret for the webhook
+         * @description For 24 hours requests are signed with the old one as well.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["rotatePushSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sources
+         * @description Scope: `read`.
+         */
+        get: operations["listSources"];
+        put?: never;
+        /**
+         * Connect a database
+         * @description Checks everything first; when a check fails nothing is created anywhere.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["createSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check whether a database can be connected
+         * @description Each check by name, with the SQL that mends it. Changes nothing.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["testSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a source
+         * @description Scope: `read`.
+         */
+        get: operations["getSource"];
+        /**
+         * Connect a database, or change how it is reached
+         * @description A password that is left out stays as it is.
+         *
+         *     Scope: `admin`.
+         */
+        put: operations["putSource"];
+        post?: never;
+        /**
+         * Delete a source, its log and its slot
+         * @description Refused while it has consumers.
+         *
+         *     Scope: `admin`.
+         */
+        delete: operations["deleteSource"];
+        options?: never;
+        head?: never;
+        /**
+         * Change some settings of a source
+         * @description Scope: `admin`.
+         */
+        patch: operations["patchSource"];
+        trace?: never;
+    };
+    "/v1/sources/{source}/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tables of a source
+         * @description Scope: `read`.
+         */
+        get: operations["listSourceTables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{source}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How capturing from a source goes
+         * @description Scope: `read`.
+         */
+        get: operations["getSourceHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tokens
+         * @description Without their secrets, which are kept nowhere. Ended ones stay for 30 days.
+         *
+         *     Scope: `admin`.
+         */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * Make a token
+         * @description Scope: `admin`.
+         */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokens/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a token
+         * @description By its id. Effective in every process within two seconds.
+         *
+         *     Scope: `admin`.
+         */
+        delete: operations["deleteToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the process runs
+         * @description Needs no token.
+         */
+        get: operations["getLiveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the process can serve
+         * @description A sick source or consumer does not make it unready.
+         *
+         *     Needs no token.
+         */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description Scope: `read`.
+         */
+        get: operations["getMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.yaml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * This document
+         * @description Needs no token.
+         */
+        get: operations["getOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * @description A refusal, by RFC 9457.
+         * @example {
+         *       "type": "urn:millrace:problem:validation_failed",
+         *       "title": "Validation failed",
+         *       "status": 422,
+         *       "code": "validation_failed",
+         *       "detail": "batch_size must be at least 1",
+         *       "summary": "batch_size must be at least 1",
+         *       "errors": [
+         *         {
+         *           "pointer": "/batch_size",
+         *           "detail": "must be at least 1"
+         *         }
+         *       ],
+         *       "request_id": "req_0c3f8a52-6c5e-4f6e-9d38-0f9a4c1f2f3a"
+         *     }
+         */
+        Problem: {
+            /** @description A URN made of the code. */
+            type: string;
+            title: string;
+            /** @description The status of the answer. */
+            status: number;
+            /** @description What programs tell problems apart by. */
+            code: string;
+            /** @description A sentence for people. */
+            detail: string;
+            /** @description Equal to `detail`. */
+            summary: string;
+            /** @description Each fault of the request. */
+            errors?: {
+                /** @description JSON pointer into the request. */
+                pointer: string;
+                detail: string;
+            }[];
+            /** @description As in the header X-Request-Id; look for it in the server’s log. */
+            request_id: string;
+        };
+        ReceiveResponse: {
+            data: components["schemas"]["Message"][];
+            meta: {
+                /**
+                 * @description Why there is less than was asked for; null: there is no more.
+                 * @enum {string|null}
+                 */
+                limited_by: "max_in_flight" | "blocked_groups" | "paused" | null;
+            };
+        };
+        Message: {
+            /**
+             * @description The `ack_id` of a received message, unchanged.
+             * @example a-1-2s-k3x9f2-0-1z4
+             */
+            ack_id: string;
+            /** @description The row’s columns; numbers have all their digits. */
+            record: {
+                [key: string]: unknown;
+            };
+            /** @description The previous values of the columns that changed; null: none. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+            /** @enum {string} */
+            action: "insert" | "update" | "delete" | "read" | "truncate";
+            metadata: components["schemas"]["MessageMetadata"];
+            delivery: components["schemas"]["MessageDelivery"];
+        };
+        MessageMetadata: {
+            table_schema: string;
+            table_name: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            commit_timestamp: string;
+            /** @description LSN of the commit, as a number. */
+            commit_lsn: number;
+            /** @description Ordinal of the change in its transaction. */
+            commit_idx: number;
+            /** @description Equal for all deliveries of one change: deduplicate by it. */
+            idempotency_key: string;
+            /** @description Columns missing from `record`: large values that did not change and that Postgres does not send. */
+            unchanged_columns?: string[];
+            /** @description What the transaction said of itself. */
+            transaction_annotations?: unknown;
+            /** @description The source. */
+            database: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+            };
+            consumer: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+                annotations?: {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        MessageDelivery: {
+            /** @description From 1, one more with every delivery. */
+            attempt: number;
+            /** @description Messages of one group come in order; null: no order. */
+            group: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            lease_expires_at: string;
+            /** @description The replay that brought it; left out: none did. */
+            replay?: number;
+        };
+        ReceiveRequest: {
+            /**
+             * @description Messages at most.
+             * @default 10
+             * @example 100
+             */
+            batch_size?: number;
+            /**
+             * @description How long to wait for the first message. Whole ms, or a text such as `"500ms"`, `"20s"`, `"5m"`, `"1h"`. At most 55 s; 0: answer at once.
+             * @default 20000
+             * @example 20s
+             */
+            wait_for?: number | string;
+            /** @description How long the messages are leased, in ms; left out: as the consumer says. */
+            visibility_timeout_ms?: number;
+            /**
+             * @description Bytes of records and changes at most; one message always fits.
+             * @default 4194304
+             */
+            max_bytes?: number;
+            /** @description A label of the caller, shown to operators. */
+            worker?: string;
+        };
+        SettleResponse: {
+            /** @description Whether everything was done as asked. */
+            success: boolean;
+            /** @description One for each id, in the order asked. */
+            results: components["schemas"]["SettleResult"][];
+            /**
+             * @description How many results have which status.
+             * @example {
+             *       "acked": 2
+             *     }
+             */
+            counts: {
+                [key: string]: number;
+            };
+        };
+        SettleResult: {
+            ack_id: string;
+            /** @enum {string} */
+            status: "acked" | "already_acked" | "nacked" | "dead_lettered" | "extended" | "lease_lost";
+            /**
+             * Format: date-time
+             * @description When a nacked message is due.
+             * @example 2026-01-31T12:00:00Z
+             */
+            visible_at?: string;
+            /**
+             * Format: date-time
+             * @description Of an extended lease.
+             * @example 2026-01-31T12:00:00Z
+             */
+            lease_expires_at?: string;
+            /** @description How a lease was lost. */
+            detail?: string;
+        };
+        AckRequest: {
+            ack_ids: string[];
+        };
+        NackRequest: {
+            ack_ids: string[];
+            /**
+             * @description When the message comes again: Whole ms, or a text such as `"500ms"`, `"20s"`, `"5m"`, `"1h"`. At most 12 h; left out: by the retry policy.
+             * @example 30s
+             */
+            delay?: number | string;
+            /**
+             * @description Why; at most 2 KB. Kept with the message and shown to operators.
+             * @example card gateway answered 503
+             */
+            reason?: string;
+            /**
+             * @description False: this delivery does not count as an attempt.
+             * @default true
+             */
+            count_attempt?: boolean;
+            /**
+             * @description True: the messages are dead and not delivered again.
+             * @default false
+             */
+            dead_letter?: boolean;
+        };
+        ExtendRequest: {
+            ack_ids: string[];
+            /** @description How long the lease lasts from now on, in ms. */
+            visibility_timeout_ms: number;
+        };
+        SettleRequest: {
+            /** @default [] */
+            acks?: {
+                /**
+                 * @description The `ack_id` of a received message, unchanged.
+                 * @example a-1-2s-k3x9f2-0-1z4
+                 */
+                ack_id: string;
+            }[];
+            /** @default [] */
+            nacks?: {
+                /**
+                 * @description The `ack_id` of a received message, unchanged.
+                 * @example a-1-2s-k3x9f2-0-1z4
+                 */
+                ack_id: string;
+                /**
+                 * @description When the message comes again: Whole ms, or a text such as `"500ms"`, `"20s"`, `"5m"`, `"1h"`. At most 12 h; left out: by the retry policy.
+                 * @example 30s
+                 */
+                delay?: number | string;
+                /**
+                 * @description Why; at most 2 KB. Kept with the message and shown to operators.
+                 * @example card gateway answered 503
+                 */
+                reason?: string;
+                /** @default true */
+                count_attempt?: boolean;
+            }[];
+            /** @default [] */
+            dead_letters?: {
+                /**
+                 * @description The `ack_id` of a received message, unchanged.
+                 * @example a-1-2s-k3x9f2-0-1z4
+                 */
+                ack_id: string;
+                /**
+                 * @description Why; at most 2 KB. Kept with the message and shown to operators.
+                 * @example card gateway answered 503
+                 */
+                reason?: string;
+            }[];
+            /** @default [] */
+            extends?: {
+                /**
+                 * @description The `ack_id` of a received message, unchanged.
+                 * @example a-1-2s-k3x9f2-0-1z4
+                 */
+                ack_id: string;
+                visibility_timeout_ms: number;
+            }[];
+        };
+        ConsumerList: {
+            data: components["schemas"]["Consumer"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
+        };
+        Consumer: {
+            /** Format: uuid */
+            id: string;
+            /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
+            name: string;
+            /** @description Name of the source. */
+            source: string;
+            /** @description Which tables: `schema.table`, `schema.*` or `*`. */
+            tables: string[];
+            /** @description Which kinds of change. `read` (rows found by a backfill) always comes. */
+            actions: string[];
+            /**
+             * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
+             * @default null
+             * @example record.total_price > 100.0
+             */
+            filter: string | null;
+            /** @description Which columns leave the system; null: all. */
+            columns: {
+                include?: string[];
+                exclude?: string[];
+            } | null;
+            /**
+             * @description `changes`: every change. `rows`: the latest state of each row; starts with a backfill, and changes of a row not yet delivered collapse into the newest. Fixed at creation.
+             * @default changes
+             * @enum {string}
+             */
+            kind: "changes" | "rows";
+            /**
+             * @description `pull`: services receive and ack. `push`: messages are POSTed to `push.url`.
+             * @default pull
+             * @enum {string}
+             */
+            mode: "pull" | "push";
+            /** @description The webhook; null: none. */
+            push: {
+                /**
+                 * Format: uri
+                 * @description Where messages are POSTed.
+                 * @example https://shipping.example.com/hooks/orders
+                 */
+                url: string;
+                /**
+                 * @description Messages per request.
+                 * @default 1
+                 */
+                batch_size: number;
+                /**
+                 * @description How long one request may take, in ms.
+                 * @default 15000
+                 */
+                timeout_ms: number;
+                /**
+                 * @description Requests at the same time.
+                 * @default 10
+                 */
+                max_in_flight: number;
+                /**
+                 * @description Requests per second; null: no limit.
+                 * @default null
+                 */
+                rate_per_second: number | null;
+            } | null;
+            /**
+             * @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later.
+             * @default now
+             */
+            start_from: ("now" | "earliest" | "backfill") | string;
+            /**
+             * @description How long received messages are leased, in ms, unless a receive call says otherwise.
+             * @default 30000
+             */
+            visibility_timeout_ms: number;
+            /**
+             * @description Messages leased at the same time.
+             * @default 10000
+             */
+            max_in_flight: number;
+            /**
+             * @description Receive calls that may wait at the same time, per process; one more answers 429.
+             * @default 100
+             */
+            max_waiting: number;
+            /**
+             * @description Deliveries after which a message is dead; null: delivered until acked.
+             * @default null
+             */
+            max_deliveries: number | null;
+            /**
+             * @description `group`: the messages of one group are handled in commit order. `none`: no order is kept.
+             * @default group
+             * @enum {string}
+             */
+            ordering: "group" | "none";
+            /**
+             * @description Columns that make the group; null: the primary key.
+             * @default null
+             */
+            group_by: string[] | null;
+            /**
+             * @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message.
+             * @default {}
+             */
+            annotations: {
+                [key: string]: unknown;
+            };
+            /** @description Null: not paused. */
+            paused: {
+                /**
+                 * Format: date-time
+                 * @description Null: until resumed.
+                 * @example 2026-01-31T12:00:00Z
+                 */
+                until: string | null;
+                reason: string | null;
+            } | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            updated_at: string;
+        };
+        CreatedConsumer: components["schemas"]["Consumer"] & {
+            /**
+             * @description The signing secret (Standard Webhooks). Shown once, when it is made; keep it where the receiver verifies.
+             * @example whsec_…
+             */
+            push_secret?: string;
+        };
+        ConsumerCreate: {
+            /** @description Name or id of the source. */
+            source: string;
+            /**
+             * @description Which tables: `schema.table`, `schema.*` or `*`.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables: string[];
+            /**
+             * @description Which kinds of change. `read` (rows found by a backfill) always comes.
+             * @default [
+             *       "insert",
+             *       "update",
+             *       "delete"
+             *     ]
+             */
+            actions?: ("insert" | "update" | "delete" | "truncate")[];
+            /**
+             * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
+             * @default null
+             * @example record.total_price > 100.0
+             */
+            filter?: string | null;
+            /**
+             * @description Which columns leave the system; null: all.
+             * @default null
+             */
+            columns?: {
+                include: string[];
+            } | {
+                exclude: string[];
+            } | null;
+            /**
+             * @description `changes`: every change. `rows`: the latest state of each row; starts with a backfill, and changes of a row not yet delivered collapse into the newest. Fixed at creation.
+             * @default changes
+             * @enum {string}
+             */
+            kind?: "changes" | "rows";
+            /**
+             * @description `pull`: services receive and ack. `push`: messages are POSTed to `push.url`.
+             * @default pull
+             * @enum {string}
+             */
+            mode?: "pull" | "push";
+            /**
+             * @description The webhook; needed when `mode` is `push`.
+             * @default null
+             */
+            push?: {
+                /**
+                 * Format: uri
+                 * @description Where messages are POSTed.
+                 * @example https://shipping.example.com/hooks/orders
+                 */
+                url: string;
+                /**
+                 * @description Messages per request.
+                 * @default 1
+                 */
+                batch_size?: number;
+                /**
+                 * @description How long one request may take, in ms.
+                 * @default 15000
+                 */
+                timeout_ms?: number;
+                /**
+                 * @description Requests at the same time.
+                 * @default 10
+                 */
+                max_in_flight?: number;
+                /**
+                 * @description Requests per second; null: no limit.
+                 * @default null
+                 */
+                rate_per_second?: number | null;
+                /** @description Sent with every request. Write-only and encrypted at rest; left out of a change: they stay as they are. */
+                headers?: {
+                    [key: string]: string;
+                };
+            } | null;
+            /**
+             * @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later.
+             * @default now
+             */
+            start_from?: ("now" | "earliest" | "backfill") | string;
+            /**
+             * @description How long received messages are leased, in ms, unless a receive call says otherwise.
+             * @default 30000
+             */
+            visibility_timeout_ms?: number;
+            /**
+             * @description Messages leased at the same time.
+             * @default 10000
+             */
+            max_in_flight?: number;
+            /**
+             * @description Receive calls that may wait at the same time, per process; one more answers 429.
+             * @default 100
+             */
+            max_waiting?: number;
+            /**
+             * @description Deliveries after which a message is dead; null: delivered until acked.
+             * @default null
+             */
+            max_deliveries?: number | null;
+            /**
+             * @description `group`: the messages of one group are handled in commit order. `none`: no order is kept.
+             * @default group
+             * @enum {string}
+             */
+            ordering?: "group" | "none";
+            /**
+             * @description Columns that make the group; null: the primary key.
+             * @default null
+             */
+            group_by?: string[] | null;
+            /**
+             * @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message.
+             * @default {}
+             */
+            annotations?: {
+                [key: string]: unknown;
+            };
+            /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
+            name: string;
+        };
+        ConsumerPut: {
+            /** @description Name or id of the source. */
+            source: string;
+            /**
+             * @description Which tables: `schema.table`, `schema.*` or `*`.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables: string[];
+            /**
+             * @description Which kinds of change. `read` (rows found by a backfill) always comes.
+             * @default [
+             *       "insert",
+             *       "update",
+             *       "delete"
+             *     ]
+             */
+            actions?: ("insert" | "update" | "delete" | "truncate")[];
+            /**
+             * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
+             * @default null
+             * @example record.total_price > 100.0
+             */
+            filter?: string | null;
+            /**
+             * @description Which columns leave the system; null: all.
+             * @default null
+             */
+            columns?: {
+                include: string[];
+            } | {
+                exclude: string[];
+            } | null;
+            /**
+             * @description `changes`: every change. `rows`: the latest state of each row; starts with a backfill, and changes of a row not yet delivered collapse into the newest. Fixed at creation.
+             * @default changes
+             * @enum {string}
+             */
+            kind?: "changes" | "rows";
+            /**
+             * @description `pull`: services receive and ack. `push`: messages are POSTed to `push.url`.
+             * @default pull
+             * @enum {string}
+             */
+            mode?: "pull" | "push";
+            /**
+             * @description The webhook; needed when `mode` is `push`.
+             * @default null
+             */
+            push?: {
+                /**
+                 * Format: uri
+                 * @description Where messages are POSTed.
+                 * @example https://shipping.example.com/hooks/orders
+                 */
+                url: string;
+                /**
+                 * @description Messages per request.
+                 * @default 1
+                 */
+                batch_size?: number;
+                /**
+                 * @description How long one request may take, in ms.
+                 * @default 15000
+                 */
+                timeout_ms?: number;
+                /**
+                 * @description Requests at the same time.
+                 * @default 10
+                 */
+                max_in_flight?: number;
+                /**
+                 * @description Requests per second; null: no limit.
+                 * @default null
+                 */
+                rate_per_second?: number | null;
+                /** @description Sent with every request. Write-only and encrypted at rest; left out of a change: they stay as they are. */
+                headers?: {
+                    [key: string]: string;
+                };
+            } | null;
+            /**
+             * @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later.
+             * @default now
+             */
+            start_from?: ("now" | "earliest" | "backfill") | string;
+            /**
+             * @description How long received messages are leased, in ms, unless a receive call says otherwise.
+             * @default 30000
+             */
+            visibility_timeout_ms?: number;
+            /**
+             * @description Messages leased at the same time.
+             * @default 10000
+             */
+            max_in_flight?: number;
+            /**
+             * @description Receive calls that may wait at the same time, per process; one more answers 429.
+             * @default 100
+             */
+            max_waiting?: number;
+            /**
+             * @description Deliveries after which a message is dead; null: delivered until acked.
+             * @default null
+             */
+            max_deliveries?: number | null;
+            /**
+             * @description `group`: the messages of one group are handled in commit order. `none`: no order is kept.
+             * @default group
+             * @enum {string}
+             */
+            ordering?: "group" | "none";
+            /**
+             * @description Columns that make the group; null: the primary key.
+             * @default null
+             */
+            group_by?: string[] | null;
+            /**
+             * @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message.
+             * @default {}
+             */
+            annotations?: {
+                [key: string]: unknown;
+            };
+        };
+        ConsumerPatch: {
+            /** @description Name or id of the source. */
+            source?: string;
+            /**
+             * @description Which tables: `schema.table`, `schema.*` or `*`.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[];
+            /**
+             * @description Which kinds of change. `read` (rows found by a backfill) always comes.
+             * @default [
+             *       "insert",
+             *       "update",
+             *       "delete"
+             *     ]
+             */
+            actions?: ("insert" | "update" | "delete" | "truncate")[];
+            /**
+             * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
+             * @default null
+             * @example record.total_price > 100.0
+             */
+            filter?: string | null;
+            /**
+             * @description Which columns leave the system; null: all.
+             * @default null
+             */
+            columns?: {
+                include: string[];
+            } | {
+                exclude: string[];
+            } | null;
+            /**
+             * @description `changes`: every change. `rows`: the latest state of each row; starts with a backfill, and changes of a row not yet delivered collapse into the newest. Fixed at creation.
+             * @default changes
+             * @enum {string}
+             */
+            kind?: "changes" | "rows";
+            /**
+             * @description `pull`: services receive and ack. `push`: messages are POSTed to `push.url`.
+             * @default pull
+             * @enum {string}
+             */
+            mode?: "pull" | "push";
+            /**
+             * @description The webhook; needed when `mode` is `push`.
+             * @default null
+             */
+            push?: {
+                /**
+                 * Format: uri
+                 * @description Where messages are POSTed.
+                 * @example https://shipping.example.com/hooks/orders
+                 */
+                url: string;
+                /**
+                 * @description Messages per request.
+                 * @default 1
+                 */
+                batch_size?: number;
+                /**
+                 * @description How long one request may take, in ms.
+                 * @default 15000
+                 */
+                timeout_ms?: number;
+                /**
+                 * @description Requests at the same time.
+                 * @default 10
+                 */
+                max_in_flight?: number;
+                /**
+                 * @description Requests per second; null: no limit.
+                 * @default null
+                 */
+                rate_per_second?: number | null;
+                /** @description Sent with every request. Write-only and encrypted at rest; left out of a change: they stay as they are. */
+                headers?: {
+                    [key: string]: string;
+                };
+            } | null;
+            /**
+             * @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later.
+             * @default now
+             */
+            start_from?: ("now" | "earliest" | "backfill") | string;
+            /**
+             * @description How long received messages are leased, in ms, unless a receive call says otherwise.
+             * @default 30000
+             */
+            visibility_timeout_ms?: number;
+            /**
+             * @description Messages leased at the same time.
+             * @default 10000
+             */
+            max_in_flight?: number;
+            /**
+             * @description Receive calls that may wait at the same time, per process; one more answers 429.
+             * @default 100
+             */
+            max_waiting?: number;
+            /**
+             * @description Deliveries after which a message is dead; null: delivered until acked.
+             * @default null
+             */
+            max_deliveries?: number | null;
+            /**
+             * @description `group`: the messages of one group are handled in commit order. `none`: no order is kept.
+             * @default group
+             * @enum {string}
+             */
+            ordering?: "group" | "none";
+            /**
+             * @description Columns that make the group; null: the primary key.
+             * @default null
+             */
+            group_by?: string[] | null;
+            /**
+             * @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message.
+             * @default {}
+             */
+            annotations?: {
+                [key: string]: unknown;
+            };
+        };
+        ConsumerStats: {
+            /** @description Selected changes not yet reached. */
+            backlog: number;
+            /** @description Messages that a receiver holds. */
+            leased: number;
+            /** @description Messages to be delivered again. */
+            retrying: number;
+            /** @description Messages whose group is busy. */
+            waiting: number;
+            /** @description Messages given up. */
+            dead: number;
+            /** @description Receive calls that wait in the answering process. */
+            waiters: number;
+            /** @description Age of the oldest change neither acked nor dead; null: none. */
+            oldest_unacked_age_ms: number | null;
+            /** @description Messages per second over the last minute in the answering process. */
+            rates: {
+                delivered: number;
+                acked: number;
+                nacked: number;
+            };
+        };
+        PauseRequest: {
+            /**
+             * Format: date-time
+             * @description RFC 3339; left out: until resumed.
+             */
+            until?: string;
+            /** @description Shown to operators. */
+            reason?: string;
+        };
+        RotateSecretResponse: {
+            /** @description The new secret; shown once. */
+            push_secret: string;
+            /**
+             * Format: date-time
+             * @description Until then requests are signed with the previous secret as well.
+             * @example 2026-01-31T12:00:00Z
+             */
+            previous_expires_at: string;
+        };
+        SourceList: {
+            data: components["schemas"]["Source"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
+        };
+        Source: {
+            /** Format: uuid */
+            id: string;
+            /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
+            name: string;
+            host: string;
+            port: number;
+            database: string;
+            user: string;
+            ssl: {
+                /** @enum {string} */
+                mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+                ca?: string;
+            };
+            slot: string;
+            publication: string;
+            /** @description The tables asked for when the publication was made; null: all. */
+            tables: string[] | null;
+            /** @description Free JSON of your own, at most 4 KiB. */
+            annotations: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Of the reader.
+             * @enum {string}
+             */
+            state: "starting" | "healthy" | "retrying" | "needs_attention" | "paused";
+            /** @description Why it is not healthy. */
+            state_reason: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            updated_at: string;
+        };
+        /** @description Either `url`, or `host`, `database` and `user`. */
+        SourceCreate: components["schemas"]["SourcePut"] & {
+            /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
+            name: string;
+        };
+        /** @description Either `url`, or `host`, `database` and `user`. */
+        SourcePut: {
+            /**
+             * @description A connection string, instead of host, port, database, user, password and ssl. Write-only.
+             * @example postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full
+             */
+            url?: string;
+            host?: string;
+            /** @default 5432 */
+            port?: number;
+            database?: string;
+            user?: string;
+            /** @description Write-only, encrypted at rest; null: the server asks for none. */
+            password?: string | null;
+            /**
+             * @default {
+             *       "mode": "prefer"
+             *     }
+             */
+            ssl?: {
+                /** @enum {string} */
+                mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+                /** @description Certificates to trust, in PEM; left out: those of the system. */
+                ca?: string;
+            };
+            /** @description The replication slot; left out: `millrace_<name>`. */
+            slot?: string;
+            /** @description The publication; left out: `millrace_<name>`. */
+            publication?: string;
+            /**
+             * @description Whether to make the slot and the publication where they do not exist.
+             * @default true
+             */
+            create?: boolean;
+            /**
+             * @description The tables of a publication that is made, as `schema.table`; null: all.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[] | null;
+            /** @description Free JSON of your own, at most 4 KiB. */
+            annotations?: {
+                [key: string]: unknown;
+            };
+        };
+        SourceTestResponse: {
+            /** @description Whether no check failed. */
+            ok: boolean;
+            checks: components["schemas"]["SourceCheck"][];
+        };
+        SourceCheck: {
+            /** @description What was checked. */
+            name: string;
+            /** @enum {string} */
+            status: "pass" | "fail" | "warn" | "skip";
+            /** @description What was found. */
+            detail: string;
+            /** @description What to run or to change, mostly SQL; null: nothing. */
+            remedy: string | null;
+        };
+        SourcePatch: {
+            /**
+             * @description A connection string, instead of host, port, database, user, password and ssl. Write-only.
+             * @example postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full
+             */
+            url?: string;
+            host?: string;
+            /** @default 5432 */
+            port?: number;
+            database?: string;
+            user?: string;
+            /** @description Write-only, encrypted at rest; null: the server asks for none. */
+            password?: string | null;
+            /**
+             * @default {
+             *       "mode": "prefer"
+             *     }
+             */
+            ssl?: {
+                /** @enum {string} */
+                mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+                /** @description Certificates to trust, in PEM; left out: those of the system. */
+                ca?: string;
+            };
+            /** @description The replication slot; left out: `millrace_<name>`. */
+            slot?: string;
+            /** @description The publication; left out: `millrace_<name>`. */
+            publication?: string;
+            /**
+             * @description Whether to make the slot and the publication where they do not exist.
+             * @default true
+             */
+            create?: boolean;
+            /**
+             * @description The tables of a publication that is made, as `schema.table`; null: all.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[] | null;
+            /** @description Free JSON of your own, at most 4 KiB. */
+            annotations?: {
+                [key: string]: unknown;
+            };
+        };
+        SourceTables: {
+            data: components["schemas"]["SourceTable"][];
+        };
+        SourceTable: {
+            schema: string;
+            table: string;
+            /** @description Whether the publication holds it. */
+            captured: boolean;
+            /** @enum {string} */
+            replica_identity: "default" | "full" | "index" | "nothing";
+            columns: {
+                name: string;
+                type: string;
+                key: boolean;
+            }[];
+            /** @description As the planner believes; null: unknown. */
+            estimated_rows: number | null;
+        };
+        SourceHealth: {
+            /** @enum {string} */
+            state: "starting" | "healthy" | "retrying" | "needs_attention" | "paused";
+            reason: string | null;
+            /** @description What to run or to change. */
+            remedy: string | null;
+            /**
+             * Format: date-time
+             * @description When the state began.
+             * @example 2026-01-31T12:00:00Z
+             */
+            since: string;
+            /** @description LSNs between which changes are known to be missing. */
+            gaps: {
+                from: string;
+                to: string;
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, in UTC.
+                 * @example 2026-01-31T12:00:00Z
+                 */
+                at: string;
+                accepted?: boolean;
+            }[];
+            /** @description What the slot was told. */
+            confirmed_lsn: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            confirmed_at: string | null;
+            /**
+             * Format: date-time
+             * @description Commit time of the newest change stored.
+             * @example 2026-01-31T12:00:00Z
+             */
+            last_commit_at: string | null;
+            /** @description Null: the slot is gone or the source did not answer. */
+            slot: {
+                active: boolean;
+                /** @description WAL not yet confirmed. */
+                lag_bytes: number;
+                wal_status: string | null;
+                /** @description Bytes until the slot is lost. */
+                safe_wal_size: number | null;
+            } | null;
+        };
+        TokenList: {
+            data: components["schemas"]["Token"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
+        };
+        Token: {
+            id: string;
+            name: string;
+            /**
+             * @description `consume`: receive and settle. `read`: look, never deliver. `manage`: pause, seek, replay, redrive, purge. `admin`: create, change, delete, tokens. None includes another.
+             * @example [
+             *       "consume"
+             *     ]
+             */
+            scopes: ("consume" | "read" | "manage" | "admin")[];
+            consumers: "*" | string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             * @example 2026-01-31T12:00:00Z
+             */
+            last_used_at: string | null;
+        };
+        CreatedToken: components["schemas"]["Token"] & {
+            /**
+             * @description Shown this once.
+             * @example mr_0a1b2c3d4e5f_…
+             */
+            token: string;
+        };
+        TokenCreate: {
+            /**
+             * @description A label.
+             * @example shipping, production
+             */
+            name: string;
+            /**
+             * @description `consume`: receive and settle. `read`: look, never deliver. `manage`: pause, seek, replay, redrive, purge. `admin`: create, change, delete, tokens. None includes another.
+             * @example [
+             *       "consume"
+             *     ]
+             */
+            scopes: ("consume" | "read" | "manage" | "admin")[];
+            /**
+             * @description Names of the consumers it is bound to, or `*` for all and everything else.
+             * @default *
+             * @example [
+             *       "shipping"
+             *     ]
+             */
+            consumers?: "*" | string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339; null: never.
+             * @default null
+             */
+            expires_at?: string | null;
+        };
+        Liveness: {
+            /** @enum {string} */
+            status: "ok";
+            version: string;
+            /** @description What this process does. */
+            roles: string[];
+        };
+        Readiness: {
+            /** @enum {string} */
+            status: "ok" | "unavailable";
+            checks: {
+                /**
+                 * @description The storage database and its migrations.
+                 * @enum {string}
+                 */
+                storage: "ok" | "unreachable" | "not_migrated";
+                /** @description Whether this process is about to stop. */
+                draining: boolean;
+            };
+        };
+    };
+    responses: {
+        /** @description Malformed. */
+        Refusal400: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The token is missing, unknown, revoked or expired. */
+        Refusal401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The token lacks the scope. */
+        Refusal403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or the token is not for it. */
+        Refusal404: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description In conflict with how things are; the code says which. */
+        Refusal409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is too large. */
+        Refusal413: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not JSON. */
+        Refusal415: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not valid; nothing was changed. */
+        Refusal422: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many at once; Retry-After says when to come again. */
+        Refusal429: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Draining, or the storage is away; Retry-After says when to come again. */
+        Refusal503: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    receiveMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReceiveRequest"];
+            };
+        };
+        responses: {
+            /** @description Messages, or none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            429: components["responses"]["Refusal429"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    ackMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AckRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything was done as asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            /** @description Some ids were not; the results say which and why. */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    nackMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NackRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything was done as asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            /** @description Some ids were not; the results say which and why. */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    extendMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtendRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything was done as asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            /** @description Some ids were not; the results say which and why. */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    settleMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettleRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything was done as asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            /** @description Some ids were not; the results say which and why. */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listConsumers: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of consumers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsumerList"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    createConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsumerCreate"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedConsumer"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The consumer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consumer"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    putConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsumerPut"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consumer"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedConsumer"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    deleteConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    patchConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsumerPatch"];
+            };
+        };
+        responses: {
+            /** @description Changed. With `push_secret` when the change made one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedConsumer"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getConsumerStats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The counts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsumerStats"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    pauseConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseRequest"];
+            };
+        };
+        responses: {
+            /** @description Paused. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consumer"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    resumeConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Resumed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consumer"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    rotatePushSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotateSecretResponse"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listSources: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceList"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    createSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceCreate"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    testSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceCreate"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTestResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The source. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    putSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourcePut"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    deleteSource: {
+        parameters: {
+            query?: {
+                /** @description `false`: leave the slot where it is; it holds WAL back until dropped. */
+                drop_slot?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    patchSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourcePatch"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listSourceTables: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tables. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTables"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getSourceHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Reader and slot. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceHealth"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tokens. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenCreate"];
+            };
+        };
+        responses: {
+            /** @description The token, shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    deleteToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the token. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getLiveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It does. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Liveness"];
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description It cannot at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getOpenApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/yaml": string;
+                };
+            };
+        };
+    };
+}

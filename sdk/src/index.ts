@@ -1,0 +1,51 @@
+export { createClient, type Client } from './client.ts'
+export type { Consumer, Consumers, ConsumerStats, CreatedConsumer } from './consumers.ts'
+export type { Duration } from './duration.ts'
+export {
+  ApiError,
+  AuthError,
+  ConflictError,
+  LeaseLostError,
+  MillraceError,
+  NetworkError,
+  NotFoundError,
+  RateLimitError,
+  TimeoutError,
+  ValidationError,
+  type Problem,
+  type ProblemDetail,
+} from './errors.ts'
+export type { components, paths } from './generated/schema.ts'
+export type { CallOptions, ClientOptions } from './http.ts'
+export type { Change, Delivery, Message, Metadata, PushedMessage, UnknownRow } from './message.ts'
+export { parseJson, type NumberMode } from './parse-json.ts'
+export type {
+  ExtendOptions,
+  NackOptions,
+  QueueClient,
+  Received,
+  ReceiveOptions,
+  SettleAnswer,
+  SettleBody,
+} from './queue-client.ts'
+export type { Source, Sources } from './sources.ts'
+export type { StandardSchema } from './standard-schema.ts'
+export type { Token, Tokens } from './tokens.ts'
+export {
+  verify,
+  WebhookVerificationError,
+  type VerificationCode,
+  type VerifiedPush,
+  type VerifyOptions,
+} from './verify.ts'
+export type { ConsumeOptions } from './worker/consume.ts'
+export type { ConsumedMessage } from './worker/desk.ts'
+export {
+  PermanentError,
+  ProcessingTimeoutError,
+  RetryLater,
+  WorkerStoppedError,
+} from './worker/outcome.ts'
+export type { WorkerEvents } from './worker/worker-events.ts'
+export type { BatchResult, HandlerContext, WorkerOptions } from './worker/worker-options.ts'
+export { createWorker, type Worker } from './worker/worker.ts'

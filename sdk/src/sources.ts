@@ -1,0 +1,73 @@
+import type { components } from './generated/schema.ts'
+import { bodyOf, type CallOptions, type Http, type Query } from './http.ts'
+import { listAll, type Page } from './list-all.ts'
+
+type Schemas = components['schemas']
+export type Source = Schemas['Source']
+
+/** Databases whose changes are captured, by id or name. Bodies and answers are the API's own. */
+export type Sources = ReturnType<typeof createSources>
+
+const at = (source: string) => ({ params: { path: { source } } })
+
+/** Making a slot waits for the transactions that run in the database. */
+const CREATE_MS = 120_000
+
+export function createSources({ api, repeatable, once }: Http) {
+  const list = (
+    query: Query<'/v1/sources', 'get'> = {},
+    options?: CallOptions,
+  ): Promise<Page<Source>> =>
+    bodyOf(api.GET('/v1/sources', { params: { query }, ...repeatable(options) }))
+
+  return {
+    list,
+    listAll: (options?: CallOptions) =>
+      listAll((cursor) => list(cursor === undefined ? {} : { cursor }, options)),
+
+    get: (source: string, options?: CallOptions): Promise<Source> =>
+      bodyOf(api.GET('/v1/sources/{source}', { ...at(source), ...repeatable(options) })),
+
+    /** @throws ConflictError if there is one of this name */
+    create: (body: Schemas['SourceCreate'], options?: CallOptions): Promise<Source> =>
+      bodyOf(api.POST('/v1/sources', { body, ...once({ timeoutMs: CREATE_MS, ...options }) })),
+
+    /** Connects a database, or changes how it is reached. */
+    put: (source: string, body: Schemas['SourcePut'], options?: CallOptions): Promise<Source> =>
+      bodyOf(
+        api.PUT('/v1/sources/{source}', {
+          ...at(source),
+          body,
+          ...repeatable({ timeoutMs: CREATE_MS, ...options }),
+        }),
+      ),
+
+    patch: (source: string, body: Schemas['SourcePatch'], options?: CallOptions): Promise<Source> =>
+      bodyOf(api.PATCH('/v1/sources/{source}', { ...at(source), body, ...repeatable(options) })),
+
+    /** Drops its slot as well, unless told not to. */
+    async delete(
+      source: string,
+      { dropSlot = true, ...options }: CallOptions & { dropSlot?: boolean } = {},
+    ): Promise<void> {
+      const query = dropSlot ? {} : { drop_slot: 'false' as const }
+      await api.DELETE('/v1/sources/{source}', {
+        params: { path: { source }, query },
+        ...repeatable(options),
+      })
+    },
+
+    /** Every check by name, with what mends it; creates nothing. */
+    test: (
+      body: Schemas['SourceCreate'],
+      options?: CallOptions,
+    ): Promise<Schemas['SourceTestResponse']> =>
+      bodyOf(api.POST('/v1/sources/test', { body, ...repeatable(options) })),
+
+    tables: (source: string, options?: CallOptions): Promise<Schemas['SourceTables']> =>
+      bodyOf(api.GET('/v1/sources/{source}/tables', { ...at(source), ...repeatable(options) })),
+
+    health: (source: string, options?: CallOptions): Promise<Schemas['SourceHealth']> =>
+      bodyOf(api.GET('/v1/sources/{source}/health', { ...at(source), ...repeatable(options) })),
+  }
+}
