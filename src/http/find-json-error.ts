@@ -1,7 +1,8 @@
 const SPACE = /[ \t\n\r]*/y
-const SCALAR =
-  /(?:"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y
+/** The plain characters are all from the space on, but the quote and the backslash. */
+const STRING =
+  /"[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*"/y
+const OTHER_SCALAR = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y
 
 /**
  * Where a text stops being JSON: the offset of the first token that cannot stand
@@ -41,7 +42,7 @@ export function findJsonError(text: string): number {
         closers.push(']')
         continue
       }
-    } else if (!skip(SCALAR)) {
+    } else if (!skip(STRING) && !skip(OTHER_SCALAR)) {
       return at
     }
     // A value has ended.

@@ -384,7 +384,7 @@ function toColumns(consumer: StoredConsumer): ConsumerColumns {
     kind: consumer.kind,
     mode: consumer.mode,
     push: consumer.push,
-    start_from: consumer.startFrom as ConsumerColumns['start_from'],
+    start_from: consumer.startFrom,
     visibility_timeout_ms: consumer.visibilityTimeoutMs,
     max_in_flight: consumer.maxInFlight,
     max_waiting: consumer.maxWaiting,
