@@ -1,4 +1,5 @@
 import { DecodeError } from './pgoutput/decode-error.ts'
+import { quoteIdentifier } from './quote-identifier.ts'
 import type { SourceSettings } from './source-settings.ts'
 
 /**
@@ -37,9 +38,9 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   '3D000': ({ name, database }) =>
     `database "${database}" is gone or has another name: update source "${name}"`,
   '42501': ({ user }) =>
-    `alter role ${quote(user)} replication; -- and grant what the reason names`,
+    `alter role ${quoteIdentifier(user)} replication; -- and grant what the reason names`,
   '42704': ({ publication }) =>
-    `the publication or slot did not exist at this point of the WAL; see that ${quote(publication)} exists, then accept the gap`,
+    `the publication or slot did not exist at this point of the WAL; see that ${quoteIdentifier(publication)} exists, then accept the gap`,
   '55000': ({ slot }) =>
     `the slot "${slot}" can no longer be read: drop it, make it again and accept the gap`,
   '54000': ({ slot }) => `a change is too large for the slot "${slot}" to be sent`,
@@ -78,8 +79,4 @@ export function isSlotInUse(error: unknown): boolean {
 export function sqlStateOf(error: unknown): string {
   if (!(error instanceof Error) || !('code' in error)) return ''
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : ''
-}
-
-function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`
 }

@@ -27,8 +27,8 @@ import {
 } from './verify-source.ts'
 
 /** What is gathered while a flush runs; with the flush, twice this is in memory. */
-const BATCH_BYTES_MAX = 4 * 1024 * 1024
-const BATCH_ENTRIES_MAX = 10_000
+const BATCH_BYTES_MAX = 2 * 1024 * 1024
+const BATCH_ENTRIES_MAX = 5_000
 /** A flush takes milliseconds; a storage that takes this long is as good as gone. */
 const FLUSH_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 1_000
@@ -40,7 +40,7 @@ export interface SessionOptions {
   readonly log: Logger
   readonly metrics: ReaderMetrics
   readonly timing: ReaderTiming
-  onAppend(sourceNo: number, entries: readonly LogEntry[]): void
+  readonly onAppend: (sourceNo: number, entries: readonly LogEntry[]) => void
 }
 
 /** Two numbers, never one: what was decoded is not yet stored. */

@@ -95,7 +95,7 @@ export function tlsOptions(ssl: SslSettings): ConnectionOptions | false {
       return { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined }
     case 'verify-ca':
       return { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined }
-    case 'verify-full':
+    default:
       return { ...ca, rejectUnauthorized: true }
   }
 }

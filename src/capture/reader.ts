@@ -22,7 +22,7 @@ export interface ReaderOptions {
   readonly processId: string
   readonly log: Logger
   /** Straight after the commit, in the order of `seq`. Must not throw. */
-  onAppend(sourceNo: number, entries: readonly LogEntry[]): void
+  readonly onAppend: (sourceNo: number, entries: readonly LogEntry[]) => void
   readonly timing?: Partial<ReaderTiming>
 }
 

@@ -141,7 +141,11 @@ export class ReplicationStream {
       await ended
       clearTimeout(cut)
     }
-    await this.#service.stop().catch(() => undefined)
+    // While it still connects the library would wait for the connection first.
+    await Promise.race([
+      this.#service.stop().catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS).unref()),
+    ])
   }
 
   async #run(client: pg.Client, started: () => void): Promise<unknown> {
@@ -196,13 +200,13 @@ export class ReplicationStream {
     }, interval)
   }
 
-  #end(error: Error): void {
+  #end(reason: Error): void {
     clearInterval(this.#timer)
     if (this.#stopped) return
     this.#stopped = true
-    this.#fail(error)
+    this.#fail(reason)
     this.#wire?.stream.destroy()
-    void this.#service.stop().catch(() => undefined)
+    this.#service.stop().catch(() => undefined)
   }
 
   #sendStatus(replyRequested: boolean): void {
@@ -232,9 +236,9 @@ async function identifySystem(client: pg.Client): Promise<SystemIdentity> {
   const { systemid, timeline, xlogpos } = rows[0]!
   return {
     systemIdentifier: systemid,
-    timeline: Number(timeline),
+    timeline,
     lsn: xlogpos,
-    history: Number(timeline) > 1 ? await readHistory(client, Number(timeline)) : '',
+    history: timeline > 1 ? await readHistory(client, timeline) : '',
   }
 }
 

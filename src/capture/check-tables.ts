@@ -1,0 +1,187 @@
+import type pg from 'pg'
+
+import { quoteIdentifier, quoteTable } from './quote-identifier.ts'
+import type { SourceCheck } from './source-check.ts'
+
+/** Which tables are meant, and who makes the publication. */
+export interface TableTarget {
+  readonly publication: string
+  /** `schema.table`; null: all. */
+  readonly tables: readonly string[] | null
+  /** The slot and the publication are made where they do not exist. */
+  readonly create: boolean
+}
+
+interface TableRow {
+  table: string
+  found: boolean
+  covered: boolean
+  /** An update or delete finds its row. */
+  identified: boolean
+  owned: boolean
+}
+
+interface PublicationRow {
+  all: boolean
+  updates: boolean
+}
+
+/** At most so many tables are named in one detail. */
+const NAMED_MAX = 10
+
+/**
+ * The asked tables as they are; null asks for all that a publication can hold. Each
+ * partition counts by itself: it is its identity that an update needs.
+ */
+const READ_TABLES = `
+select format('%I.%I', n.nspname, c.relname) as table, true as found,
+  exists (select from pg_publication_tables p
+          where p.pubname = $1 and p.schemaname = n.nspname and p.tablename = c.relname)
+    or exists (select from pg_partition_ancestors(c.oid) as a (relid)
+               join pg_class ac on ac.oid = a.relid
+               join pg_namespace an on an.oid = ac.relnamespace
+               join pg_publication_tables p on p.schemaname = an.nspname
+                 and p.tablename = ac.relname and p.pubname = $1) as covered,
+  case c.relreplident
+    when 'f' then true
+    when 'n' then false
+    when 'i' then exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident)
+    else exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid)
+  end or c.relkind = 'p' as identified,
+  pg_has_role(current_user, c.relowner, 'usage') as owned
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and c.relpersistence = 'p'
+  and n.nspname not in ('pg_catalog', 'information_schema', 'millrace')
+  and n.nspname !~ '^pg_'
+  and ($2::text[] is null or c.oid = any (
+    select t.oid from unnest($2::text[]) as asked (name)
+    cross join lateral (
+      select to_regclass(asked.name)::oid as oid
+      union all select relid from pg_partition_tree(to_regclass(asked.name)) where isleaf
+    ) as t))
+order by 1`
+
+/** A partitioned table is published under its own name, whatever its partitions are called. */
+export function sqlCreatePublication(
+  publication: string,
+  tables: readonly string[] | null,
+): string {
+  const what = tables ? `for table ${tables.map(quoteTable).join(', ')}` : 'for all tables'
+  return `create publication ${quoteIdentifier(publication)} ${what} with (publish_via_partition_root = true)`
+}
+
+export async function checkTables(client: pg.Client, target: TableTarget): Promise<SourceCheck[]> {
+  const { publication } = target
+  const tables = target.tables?.map(quoteTable) ?? null
+  const publications = await client.query<PublicationRow>(
+    `select puballtables as all, pubupdate or pubdelete as updates
+     from pg_publication where pubname = $1`,
+    [publication],
+  )
+  const existing = publications.rows[0]
+  const { rows } = await client.query<TableRow>(READ_TABLES, [publication, tables])
+  const missing = await findMissing(client, tables)
+  const isSuper = await readSuper(client)
+  return [
+    checkPublication(target, existing, rows, isSuper),
+    checkCovered(target, existing, rows, missing),
+    checkIdentity(existing, existing && tables === null ? rows.filter((row) => row.covered) : rows),
+  ]
+}
+
+function checkPublication(
+  { publication, tables, create }: TableTarget,
+  existing: PublicationRow | undefined,
+  rows: TableRow[],
+  isSuper: boolean,
+): SourceCheck {
+  const name = 'publication'
+  if (existing) {
+    return { name, status: 'pass', detail: `the publication "${publication}" exists`, sql: null }
+  }
+  const sql = `${sqlCreatePublication(publication, tables)};`
+  if (!create) {
+    return { name, status: 'fail', detail: `the publication "${publication}" does not exist`, sql }
+  }
+  const foreign = rows.filter((row) => !row.owned)
+  const may = isSuper || (tables !== null && foreign.length === 0)
+  if (may) {
+    return {
+      name,
+      status: 'pass',
+      detail: `the publication "${publication}" will be made`,
+      sql: null,
+    }
+  }
+  const detail =
+    tables === null
+      ? 'only a superuser may make a publication for all tables: run this as one, or name the tables'
+      : `the role does not own ${listed(foreign)}: let the owner run this`
+  return { name, status: 'fail', detail, sql }
+}
+
+function checkCovered(
+  { publication, tables, create }: TableTarget,
+  existing: PublicationRow | undefined,
+  rows: TableRow[],
+  missing: string[],
+): SourceCheck {
+  const name = 'tables_covered'
+  if (missing.length > 0) {
+    const detail = `there is no table ${missing.slice(0, NAMED_MAX).join(', ')}`
+    return { name, status: 'fail', detail, sql: null }
+  }
+  const outside = existing ? rows.filter((row) => !row.covered) : []
+  if (outside.length === 0) {
+    const count = existing || create ? rows.length : 0
+    return { name, status: 'pass', detail: `${count} tables are captured`, sql: null }
+  }
+  return {
+    name,
+    // Whoever made a publication of some tables for a source of all may have meant it.
+    status: tables === null ? 'warn' : 'fail',
+    detail: `the publication leaves out ${listed(outside)}`,
+    sql: `alter publication ${quoteIdentifier(publication)} add table ${outside.map((row) => row.table).join(', ')};`,
+  }
+}
+
+/**
+ * Once such a table is in a publication of updates, the application's own updates and
+ * deletes fail. Where the publication exists already that has happened, so it is only said.
+ */
+function checkIdentity(existing: PublicationRow | undefined, rows: TableRow[]): SourceCheck {
+  const name = 'replica_identity'
+  const without = rows.filter((row) => !row.identified)
+  if (without.length === 0 || existing?.updates === false) {
+    return { name, status: 'pass', detail: 'all captured tables identify their rows', sql: null }
+  }
+  return {
+    name,
+    status: existing ? 'warn' : 'fail',
+    detail: `${listed(without)}: without a primary key or replica identity, updates and deletes by the application fail`,
+    sql: without.map((row) => `alter table ${row.table} replica identity full;`).join('\n'),
+  }
+}
+
+async function findMissing(client: pg.Client, tables: readonly string[] | null): Promise<string[]> {
+  if (tables === null) return []
+  const { rows } = await client.query<{ name: string }>(
+    'select name from unnest($1::text[]) as asked (name) where to_regclass(name) is null',
+    [tables],
+  )
+  return rows.map(({ name }) => name)
+}
+
+async function readSuper(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ super: boolean }>(
+    'select rolsuper as super from pg_roles where rolname = current_user',
+  )
+  return rows[0]?.super ?? false
+}
+
+function listed(rows: TableRow[]): string {
+  const names = rows.slice(0, NAMED_MAX).map((row) => row.table)
+  const more = rows.length - names.length
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ')
+}
