@@ -1,0 +1,72 @@
+import { Command, CommanderError } from 'commander'
+
+import { addDevCommand } from './cli/dev.ts'
+import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
+import { addMigrateCommand } from './cli/migrate.ts'
+import { addServeCommand } from './cli/serve.ts'
+import { addSqlCommand } from './cli/sql.ts'
+import { openTerminal, printLine, type Terminal } from './cli/terminal.ts'
+import { ConfigError, readEnvironment } from './config.ts'
+import { redactText } from './log.ts'
+import { UnfitStorageError } from './open-storage.ts'
+import { VERSION } from './version.ts'
+
+const HELP = `
+Examples:
+  millrace dev                    everything on this machine, with a demo shop
+  millrace dev --no-demo          the same, empty
+  millrace serve                  the server, from the environment
+  millrace help serve             what serve reads from the environment
+
+Exit codes:
+  0  done      1  failed      2  wrong arguments or settings      130  interrupted
+`
+
+/** Runs one command line and answers its exit code. */
+export async function runCli(commandLine: readonly string[]): Promise<number> {
+  const terminal = openTerminal(readEnvironment())
+  try {
+    await createProgram(terminal).parseAsync(commandLine, { from: 'user' })
+    return EXIT_CODE.ok
+  } catch (error) {
+    return explainFailure(error, terminal)
+  }
+}
+
+function createProgram(terminal: Terminal): Command {
+  const program = new Command('millrace')
+    .description('Turns the committed changes of Postgres tables into work queues.')
+    .version(VERSION, '-V, --version')
+    .addHelpText('after', HELP)
+    .exitOverride()
+    .showHelpAfterError('Run with --help to see what it takes.')
+  addDevCommand(program, terminal)
+  addServeCommand(program, terminal)
+  addMigrateCommand(program, terminal)
+  addSqlCommand(program, terminal)
+  return program
+}
+
+/** One clear line for what was foreseen; the stack for what was not. */
+function explainFailure(error: unknown, { stderr }: Terminal): number {
+  // Commander has said it already; help and version come as errors with code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage
+  if (error instanceof ConfigError) {
+    for (const line of error.lines) printLine(stderr, line)
+    return EXIT_CODE.usage
+  }
+  if (error instanceof CommandError) {
+    printLine(stderr, redactText(error.message))
+    return error.exitCode
+  }
+  if (error instanceof UnfitStorageError) {
+    printLine(stderr, redactText(error.message))
+    return EXIT_CODE.failure
+  }
+  if (error instanceof Error && error.name === 'AbortError') return EXIT_CODE.interrupted
+  printLine(
+    stderr,
+    redactText(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  )
+  return EXIT_CODE.failure
+}

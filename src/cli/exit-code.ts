@@ -1,0 +1,21 @@
+/** What a command ends with; part of what scripts rely on. */
+export const EXIT_CODE = {
+  ok: 0,
+  /** It was asked rightly and did not work. */
+  failure: 1,
+  /** It was asked wrongly: arguments or settings. */
+  usage: 2,
+  /** A second Ctrl-C ended it before it was done. */
+  interrupted: 130,
+} as const
+
+/** A failure that its message explains: shown as one line, without a stack. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = EXIT_CODE.failure, options?: ErrorOptions) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}

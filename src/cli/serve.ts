@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+
+import { readConfig } from '../config.ts'
+import { createLogger } from '../log.ts'
+import { startServer } from '../main.ts'
+import { listenForStop } from './stop-signal.ts'
+import type { Terminal } from './terminal.ts'
+
+const EXAMPLES = `
+Settings come from the environment (see the README):
+
+  MILLRACE_STORAGE_URL=postgres://millrace:…@db.internal/millrace \\
+  MILLRACE_SECRET_KEY=$(openssl rand -base64 32) \\
+  MILLRACE_ADMIN_TOKEN=$(openssl rand -hex 24) \\
+  millrace serve
+`
+
+export function addServeCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('serve')
+    .description('run the server, from the environment alone')
+    .addHelpText('after', EXAMPLES)
+    .action(() => serve(terminal))
+}
+
+async function serve(terminal: Terminal): Promise<void> {
+  const config = readConfig(terminal.environment)
+  const logger = createLogger({
+    level: config.logLevel,
+    pretty: terminal.isInteractive,
+    stream: terminal.stdout,
+    colors: terminal.hasColors,
+  })
+  const signal = listenForStop()
+  const server = await startServer(config, logger, { signal })
+  if (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  }
+  logger.info('stopping')
+  await server.stop()
+  logger.info('stopped')
+}

@@ -1,0 +1,39 @@
+import { ApiError, type Client } from '@millrace/client'
+
+/** The server did not want what was asked; says why, and what mends it. */
+export class SetUpError extends Error {
+  override readonly name = 'SetUpError'
+}
+
+/** Connects a database, or says anew how it is reached. */
+export async function connectSource(client: Client, name: string, url: string): Promise<void> {
+  await explain(`the database "${name}" was not connected`, () =>
+    client.api.PUT('/v1/sources/{source}', {
+      params: { path: { source: name } },
+      body: { url },
+    }),
+  )
+}
+
+/** Makes a consumer of a source's tables unless it is there. */
+export async function createConsumer(
+  client: Client,
+  name: string,
+  settings: { source: string; tables: string[] },
+): Promise<void> {
+  await explain(`the consumer "${name}" was not made`, () =>
+    client.api.PUT('/v1/consumers/{consumer}', {
+      params: { path: { consumer: name } },
+      body: settings,
+    }),
+  )
+}
+
+async function explain(what: string, call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call()
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    throw new SetUpError(`${what}: ${error.message}`, { cause: error })
+  }
+}

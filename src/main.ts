@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+
+import { CaptureSupervisor } from './capture/capture-supervisor.ts'
+import type { Config } from './config.ts'
+import { createApp } from './http/app.ts'
+import { HttpServer } from './http/server.ts'
+import type { Logger } from './log.ts'
+import { Metrics } from './metrics.ts'
+import { openStorage } from './open-storage.ts'
+import { ProcessRegistry } from './process-registry.ts'
+import { createAddressGuard } from './push/address-guard.ts'
+import { PushWorkers } from './push/push-workers.ts'
+import { Queues } from './queue/queues.ts'
+import type { Database } from './storage/database.ts'
+import { migrate } from './storage/migrate.ts'
+import { VERSION } from './version.ts'
+
+export interface Server {
+  /** Where the API is, as a URL; empty in a process without the role `api`. */
+  readonly address: string
+  /** Ends what runs and waits for it. Safe to call more than once. */
+  stop(): Promise<void>
+}
+
+interface StartOptions {
+  /** Gives up waiting for a storage that does not answer. */
+  signal?: AbortSignal
+  /** Requests that are still unanswered after this are cut off, in ms. */
+  graceMs?: number
+}
+
+const GRACE_MS = 10_000
+
+/**
+ * The server: puts the parts together and starts them, the lower ones first.
+ * They stop in the opposite order: nobody is asked after it has gone.
+ */
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  options: StartOptions = {},
+): Promise<Server> {
+  const stops: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (let next = stops.pop(); next; next = stops.pop()) await next()
+  }
+  try {
+    const database = await openStorage(config.storageUrl, logger, options.signal)
+    stops.push(() => database.close())
+    const applied = await migrate(database)
+    if (applied.length > 0) logger.info('the storage was migrated', { applied })
+    const address = await startParts(config, logger, database, stops, options.graceMs ?? GRACE_MS)
+    return { address, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startParts(
+  config: Config,
+  logger: Logger,
+  database: Database,
+  stops: (() => Promise<void>)[],
+  graceMs: number,
+): Promise<string> {
+  const { roles, secretKey } = config
+  const { pool } = database
+  const processId = randomUUID()
+  const metrics = new Metrics()
+  const registry = new ProcessRegistry({ pool, logger, id: processId, roles })
+  await registry.start()
+  stops.push(() => registry.stop())
+
+  const queues = new Queues({
+    database,
+    logger,
+    hasPeers: () => registry.hasPeers(),
+    onTick: (consumer, counts, leaseLost) => metrics.countTick(consumer, counts, leaseLost),
+  })
+  await queues.start()
+  stops.push(() => queues.stop())
+
+  const capture = new CaptureSupervisor({
+    storage: database,
+    processId,
+    secretKey,
+    log: logger,
+    onAppend: (sourceNo, entries) => queues.append(sourceNo, entries),
+  })
+  if (roles.has('reader')) {
+    await capture.start()
+    stops.push(() => capture.stop())
+  }
+  if (roles.has('push')) {
+    const workers = createPushWorkers(config, logger, database, queues, metrics)
+    await workers.start()
+    stops.push(() => workers.stop())
+  }
+  if (!roles.has('api')) return ''
+
+  let isDraining = false
+  const app = createApp({
+    database,
+    queues,
+    secretKey,
+    adminToken: config.adminToken,
+    logger,
+    version: VERSION,
+    roles: [...roles],
+    isDraining: () => isDraining,
+    renderMetrics: () =>
+      metrics.render({
+        listConsumers: () => queues.listConsumers(),
+        getStats: (consumer) => queues.getStats(consumer),
+        listSourceCounts: () =>
+          capture.reports().map(({ name, metrics: counts }) => ({ source: name, ...counts })),
+      }),
+    observe: (operation, status, ms) => metrics.countHttpRequest(operation, status, ms),
+  })
+  const http = new HttpServer({ app, host: config.host, port: config.port })
+  const { url } = await http.start()
+  stops.push(async () => {
+    isDraining = true
+    const closed = http.stop({ graceMs })
+    // Whoever waits for messages is answered, or closing would wait for them.
+    queues.drain()
+    await closed
+  })
+  logger.info('listening', { address: url, roles: [...roles] })
+  return url
+}
+
+function createPushWorkers(
+  config: Config,
+  logger: Logger,
+  database: Database,
+  queues: Queues,
+  metrics: Metrics,
+): PushWorkers {
+  return new PushWorkers({
+    database,
+    queue: queues,
+    logger,
+    guard: createAddressGuard(config.pushAllow),
+    secretKey: config.secretKey,
+    userAgent: `Millrace/${VERSION}`,
+    observer: {
+      onRequest: (consumer, { codeClass, durationMs }) =>
+        metrics.countPushRequest(consumer, codeClass, durationMs),
+      onBreaker: (consumer, isOpen) => metrics.setPushBreaker(consumer, isOpen),
+    },
+  })
+}
