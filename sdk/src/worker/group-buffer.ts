@@ -70,11 +70,12 @@ export class GroupBuffer<Item> {
     else this.#groups.delete(key)
   }
 
-  /** Takes out all that waits for a key, without making it busy. */
-  removeKey(key: string): Item[] {
+  /** Takes out what waits for a key, all or up to an item, without making it busy. */
+  removeKey(key: string, isEnd: (item: Item) => boolean = () => false): Item[] {
     const group = this.#groups.get(key)
     if (!group) return []
-    const removed = group.waiting.splice(0)
+    const end = group.waiting.findIndex(isEnd)
+    const removed = group.waiting.splice(0, end < 0 ? Infinity : end)
     this.#size -= removed.length
     this.#forgetIfIdle(key, group)
     return removed

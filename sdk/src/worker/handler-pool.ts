@@ -96,7 +96,7 @@ export class HandlerPool<Row> {
 
   accept(messages: readonly Message<Row>[]): void {
     this.#keeper.add(messages.map(({ ack_id }) => ack_id))
-    if (this.#closed) return this.#giveBack(messages)
+    if (this.#closed || this.#isStuck()) return this.#giveBack(messages)
     const overdue = new Set([...this.#jobs].filter((job) => job.overdue).flatMap(groupsOf))
     for (const message of messages) {
       if (overdue.has(groupOf(message))) this.#giveBack([message], this.#awayMs())
@@ -198,7 +198,7 @@ export class HandlerPool<Row> {
     this.#options.emit('failed', { message, error, durationMs, outcome: outcome.kind })
     void this.#settle(message, outcome)
     // A dead message frees its group; one that will be retried goes before those behind it.
-    if (outcome.kind === 'nack') this.#giveBack(this.#buffer.removeKey(groupOf(message)))
+    if (outcome.kind === 'nack') this.#giveBackBehind(message)
   }
 
   /** Its handler keeps its place, for nobody can end it; its messages do not wait for it. */
@@ -234,14 +234,19 @@ export class HandlerPool<Row> {
       this.#options.emit('leaseLost', { message, phase: 'handling', error })
     }
     // They will be delivered again, and before those behind them.
-    for (const message of [...waiting, ...handling]) {
-      this.#giveBack(this.#buffer.removeKey(groupOf(message)))
-    }
+    for (const message of [...waiting, ...handling]) this.#giveBackBehind(message)
     this.wake()
   }
 
   #giveBack(messages: readonly Message<Row>[], delay = 0): void {
     for (const message of messages) void this.#settle(message, giveBackAfter(delay))
+  }
+
+  /** What came with a message that will come again; what came after it came again stays. */
+  #giveBackBehind(message: Message<Row>): void {
+    const { idempotency_key } = message.metadata
+    const isAgain = (it: Message<Row>) => it.metadata.idempotency_key === idempotency_key
+    this.#giveBack(this.#buffer.removeKey(groupOf(message), isAgain))
   }
 
   /** Never rejects. */

@@ -65,11 +65,13 @@ export class LeaseKeeper {
     return done
   }
 
-  async #extendAll(ids: string[]): Promise<void> {
+  async #extendAll(ids: readonly string[]): Promise<void> {
     const startedAt = performance.now()
     const period = this.#options.visibilityTimeoutMs / 3
     const chunks: string[][] = []
-    while (ids.length > 0) chunks.push(ids.splice(0, EXTEND_IDS_MAX))
+    for (let at = 0; at < ids.length; at += EXTEND_IDS_MAX) {
+      chunks.push(ids.slice(at, at + EXTEND_IDS_MAX))
+    }
     const succeeded = await Promise.all(chunks.map((chunk) => this.#extendSome(chunk)))
     this.#beat = undefined
     const elapsed = performance.now() - startedAt

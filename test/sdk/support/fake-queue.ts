@@ -1,3 +1,4 @@
+import type { CallOptions } from '../../../sdk/src/http.ts'
 import type { Message } from '../../../sdk/src/message.ts'
 import type {
   QueueClient,
@@ -19,6 +20,11 @@ interface Entry {
   leasedUntil: number
   visibleAt: number
   reason: string | undefined
+}
+
+/** The row's id, which is there whatever was done to the row. */
+export function idOf({ record }: Message<Row>): number {
+  return record.id ?? Number.NaN
 }
 
 type Status = SettleAnswer['results'][number]['status']
@@ -66,6 +72,17 @@ export class FakeQueue implements QueueClient {
     this.#wake()
   }
 
+  /** As if another process had received them, whose leases last. */
+  steal(...ids: number[]): void {
+    for (const id of ids) {
+      Object.assign(this.entry(id), {
+        state: 'leased',
+        ackId: `other.${id}`,
+        leasedUntil: Infinity,
+      })
+    }
+  }
+
   get settled(): boolean {
     return this.entries.every(({ state }) => state === 'acked' || state === 'dead')
   }
@@ -104,7 +121,7 @@ export class FakeQueue implements QueueClient {
     )
   }
 
-  async settle(_consumer: string, body: SettleBody): Promise<SettleAnswer> {
+  async settle(_consumer: string, body: SettleBody, _options?: CallOptions): Promise<SettleAnswer> {
     const { acks = [], nacks = [], dead_letters = [] } = body
     const all = [...acks, ...nacks, ...dead_letters]
     await this.#enter(
