@@ -102,6 +102,16 @@ describe('filters hold', () => {
   })
 })
 
+test.each([
+  ['"quantity" in record', { record: '{"quantity":1}' }, { record: '{"id":1}' }],
+  ['changes != null && "note" in changes', { changes: '{"note":1}' }, { changes: '{"id":1}' }],
+  ['has(metadata.unchanged_columns)', {}, { extra: null }],
+])('%s is asked of one entry after the other', (expression, first, second) => {
+  const filter = compileFilter(expression)
+  const verdicts = [first, second, first].map((each) => filter.evaluate({ ...update, ...each }))
+  expect(verdicts).toEqual([true, false, true])
+})
+
 describe('a filter that fails on an entry says why', () => {
   test.each([
     [

@@ -18,7 +18,7 @@ describe('matches', () => {
       read: true,
       truncate: true,
     })
-    expect(selection.actions).toEqual(['insert', 'read', 'truncate'])
+    expect(selection.actions).toEqual(['insert', 'truncate', 'read'])
     expect(selection.matches(makeEntry({ relation: customers }))).toBe(false)
   })
 
