@@ -20,6 +20,7 @@ export const METADATA_MEMBERS = [
   'commit_lsn',
   'commit_idx',
   'unchanged_columns',
+  'transaction_annotations',
 ] as const
 
 /**

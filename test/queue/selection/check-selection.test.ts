@@ -46,6 +46,7 @@ describe('a selection is accepted', () => {
       'with a parsed timestamp',
       { filter: 'timestamp(record.order_date) > timestamp("2023-01-01T00:00:00Z")' },
     ],
+    ['with annotations', { filter: 'has(metadata.transaction_annotations)' }],
     ['with a column compared with null', { filter: 'record.quantity != null' }],
     ['with anything about a column of jsonb', { filter: 'record.tags == "a" || record.tags == 1' }],
   ])('%s', (_name, changed) => {

@@ -14,7 +14,7 @@ const update = makeEntry({
   action: 'update',
   record: RECORD,
   changes: '{"quantity":2,"note":"x"}',
-  extra: '"unchanged_columns":["body"]',
+  extra: '"unchanged_columns":["body"],"transaction_annotations":{"user":"ann"}',
 })
 
 function evaluate(expression: string, changed: Partial<LogEntry> = {}) {
@@ -79,6 +79,7 @@ describe('filters hold', () => {
     'metadata.commit_lsn == 123456789 && metadata.commit_idx == 1',
     'metadata.commit_timestamp == "2023-10-15T14:30:00.127470Z"',
     '"body" in metadata.unchanged_columns',
+    'metadata.transaction_annotations.user == "ann"',
     'record.zip == 1 || true',
   ])('%s', (expression) => {
     expect(evaluate(expression)).toBe(true)
