@@ -160,6 +160,21 @@ describe('a worker, of its leases,', () => {
     expect(queue.entry(1).reason).toContain('took longer than 10000 ms')
   })
 
+  test('lets others have a message whose handler hangs', async () => {
+    const queue = new FakeQueue()
+    queue.add({ id: 1 })
+    let begun = 0
+    startWorker(queue, {
+      maxProcessingMs: 5000,
+      handle: () => (begun++, new Promise(() => {})),
+    })
+
+    await vi.advanceTimersByTimeAsync(6000)
+
+    expect(begun).toBe(1)
+    expect(queue.entry(1)).toMatchObject({ state: 'ready', attempt: 1 })
+  })
+
   test('lets others have what waits when every handler hangs, and takes no more', async () => {
     const queue = new FakeQueue()
     queue.add({ id: 1 }, { id: 2, group: 'a' }, { id: 3 }, { id: 4 })

@@ -215,7 +215,7 @@ export class HandlerPool<Row> {
 
   /** Every handler is overdue. */
   #isStuck(): boolean {
-    if (this.#jobs.size < this.#settings.concurrency) return false
+    if (this.#jobs.size === 0 || this.#jobs.size < this.#settings.concurrency) return false
     return [...this.#jobs].every((job) => job.overdue)
   }
 
