@@ -145,17 +145,24 @@ export class CaptureSession {
     })
     this.#progress = { received: taken.knownLsn, durable: taken.knownLsn }
     this.#expectRunning()
-    await this.#startStream(taken)
+    await this.#startStream(taken, state.serverEncoding)
     this.#watch()
   }
 
-  async #startStream(taken: TakenOver): Promise<void> {
+  async #startStream(taken: TakenOver, serverEncoding: string): Promise<void> {
     const { source } = this.#options
-    const stream = new ReplicationStream(this.#source!.config, source, {
-      verify: (system) => this.#verifySystem(system, taken),
-      onMessage: (message) => this.#receive(message),
-      onKeepalive: (walEnd, replyRequested) => this.#idle(walEnd, replyRequested),
-    })
+    // A database in SQL_ASCII holds any bytes, and ends a stream in UTF-8 over those that are
+    // not: there they come as they are, and the decoder sets aside what it cannot read.
+    const encoding = serverEncoding === 'SQL_ASCII' ? 'SQL_ASCII' : 'UTF8'
+    const stream = new ReplicationStream(
+      this.#source!.config,
+      { ...source, encoding },
+      {
+        verify: (system) => this.#verifySystem(system, taken),
+        onMessage: (message) => this.#receive(message),
+        onKeepalive: (walEnd, replyRequested) => this.#idle(walEnd, replyRequested),
+      },
+    )
     this.#stream = stream
     stream.failed.catch((error: unknown) => this.#fail(error))
     await stream.start(taken.knownLsn)

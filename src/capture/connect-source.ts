@@ -19,7 +19,6 @@ const SESSION_OPTIONS = [
   'bytea_output=hex',
   'extra_float_digits=3',
   'xmloption=content',
-  'client_encoding=UTF8',
   'statement_timeout=0',
   'idle_session_timeout=0',
 ]

@@ -17,6 +17,13 @@ export interface StreamHandlers {
   onKeepalive(walEnd: bigint, replyRequested: boolean): void
 }
 
+export interface StreamTarget {
+  readonly slot: string
+  readonly publication: string
+  /** What texts come in. pg asks for UTF8 itself, whatever its options say. */
+  readonly encoding: 'UTF8' | 'SQL_ASCII'
+}
+
 /** What LSNs belong to. */
 export interface SystemIdentity {
   readonly systemIdentifier: string
@@ -56,6 +63,7 @@ export class ReplicationStream {
   readonly #service: LogicalReplicationService
   readonly #slot: string
   readonly #publication: string
+  readonly #encoding: string
   readonly #handlers: StreamHandlers
   #fail: (error: Error) => void = () => {}
   #wire: Wire | undefined
@@ -66,13 +74,10 @@ export class ReplicationStream {
   #paused = false
   #stopped = false
 
-  constructor(
-    config: pg.ClientConfig,
-    names: { slot: string; publication: string },
-    handlers: StreamHandlers,
-  ) {
-    this.#slot = names.slot
-    this.#publication = names.publication
+  constructor(config: pg.ClientConfig, target: StreamTarget, handlers: StreamHandlers) {
+    this.#slot = target.slot
+    this.#publication = target.publication
+    this.#encoding = target.encoding
     this.#handlers = handlers
     this.failed = new Promise((_resolve, reject) => {
       this.#fail = reject
@@ -151,6 +156,7 @@ export class ReplicationStream {
   async #run(client: pg.Client, started: () => void): Promise<unknown> {
     const wire = (client as unknown as { connection: Wire }).connection
     this.#wire = wire
+    await client.query(`set client_encoding = '${this.#encoding}'`)
     this.#senderTimeoutMs = await readSenderTimeout(client)
     await this.#handlers.verify(await identifySystem(client))
     if (this.#stopped) throw new Error('the stream was stopped')
@@ -230,10 +236,14 @@ async function readSenderTimeout(client: pg.Client): Promise<number> {
 }
 
 async function identifySystem(client: pg.Client): Promise<SystemIdentity> {
-  const { rows } = await client.query<{ systemid: string; timeline: number; xlogpos: string }>(
-    'IDENTIFY_SYSTEM',
-  )
-  const { systemid, timeline, xlogpos } = rows[0]!
+  // The timeline is an int4 up to Postgres 15, and an int8 since.
+  const { rows } = await client.query<{
+    systemid: string
+    timeline: string | number
+    xlogpos: string
+  }>('IDENTIFY_SYSTEM')
+  const { systemid, xlogpos } = rows[0]!
+  const timeline = Number(rows[0]!.timeline)
   return {
     systemIdentifier: systemid,
     timeline,

@@ -26,6 +26,7 @@ export interface CaptureState {
   readonly currentLsn: string
   /** The source's database is also a Millrace storage. */
   readonly holdsStorage: boolean
+  readonly serverEncoding: string
 }
 
 /** One look at the slot and the publication. */
@@ -43,6 +44,7 @@ export async function readCaptureState(
        'publicationExists', exists (select from pg_publication where pubname = $2),
        'currentLsn', case when pg_is_in_recovery() then pg_last_wal_replay_lsn()
                           else pg_current_wal_lsn() end::text,
+       'serverEncoding', current_setting('server_encoding'),
        'holdsStorage', to_regclass('millrace.reader') is not null) as state`,
     [slot, publication],
   )
