@@ -6,14 +6,21 @@ import type { QueueService } from '../queue/queue-service.ts'
 import type { Database } from '../storage/database.ts'
 import { Authority } from './auth.ts'
 import { allDefinitions } from './all-definitions.ts'
+import { mountConsole } from './console.ts'
 import { createDocsPages, mountPages } from './docs-pages.ts'
 import { createRequestId, mountRoutes, toResponse } from './mount.ts'
 import { createOpenApiYaml } from './openapi-document.ts'
+import { readOverview } from './overview.ts'
+import { OverviewStream } from './overview-stream.ts'
 import { createProblem } from './problem.ts'
 import { consumerDefinitions, createConsumerHandlers } from './routes/consumers.ts'
+import { createEventHandlers, eventDefinitions } from './routes/events.ts'
 import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
 import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
+import { createSessionHandlers, sessionDefinitions } from './routes/session.ts'
+import { createSourceHandlers, sourceDefinitions } from './routes/sources.ts'
 import { createTokenHandlers, tokenDefinitions } from './routes/tokens.ts'
+import { Sessions } from './sessions.ts'
 
 export interface AppDeps {
   database: Database
@@ -41,17 +48,30 @@ export function createApp(deps: AppDeps): Hono {
     adminToken: deps.adminToken,
     findConsumerName: async (id) => (await queues.findConsumer(id))?.name,
   })
-  const options = { authority, logger, ...(deps.observe ? { observe: deps.observe } : {}) }
+  const sessions = new Sessions(deps.secretKey)
+  const options = {
+    authority,
+    sessions,
+    logger,
+    ...(deps.observe ? { observe: deps.observe } : {}),
+  }
   const { db } = database
   const { secretKey } = deps
   const yaml = (): string => createOpenApiYaml(allDefinitions)
   const operations = createOperationHandlers({ ...deps, createOpenApiYaml: yaml })
 
+  const { isDraining } = deps
+  const overview = new OverviewStream({ read: () => readOverview(db, queues), logger, isDraining })
+
   mountRoutes(app, queueDefinitions, createQueueHandlers(queues), options)
   mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
+  mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)
   mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
   mountRoutes(app, operationDefinitions, operations, options)
+  mountRoutes(app, sessionDefinitions, createSessionHandlers(authority, sessions), options)
+  mountRoutes(app, eventDefinitions, createEventHandlers(overview), options)
   mountPages(app, createDocsPages())
+  mountConsole(app)
 
   app.notFound((c) => {
     const requestId = createRequestId()

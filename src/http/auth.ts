@@ -60,7 +60,7 @@ export class Authority {
     authorization: string | undefined,
     consumer: string | undefined,
   ): Promise<Principal> {
-    const principal = await this.#authenticate(authorization)
+    const principal = await this.authenticate(authorization)
     if (!principal.scopes.has(access.scope)) {
       throw new MillraceError(
         'insufficient_scope',
@@ -85,7 +85,8 @@ export class Authority {
     return principal
   }
 
-  async #authenticate(authorization: string | undefined): Promise<Principal> {
+  /** @throws MillraceError `unauthenticated` */
+  async authenticate(authorization: string | undefined): Promise<Principal> {
     if (authorization === undefined) {
       throw new MillraceError(
         'unauthenticated',
@@ -142,9 +143,7 @@ export class Authority {
   }
 }
 
-export function createNotFound(
-  kind: 'consumer' | 'source' | 'token',
-  reference: string,
-): MillraceError {
+/** `kind` is the name of the path's parameter. */
+export function createNotFound(kind: string, reference: string): MillraceError {
   return new MillraceError('not_found', `There is no ${kind} "${reference.slice(0, 100)}".`)
 }

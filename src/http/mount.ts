@@ -5,9 +5,10 @@ import type { Context, Hono } from 'hono'
 
 import { MillraceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Authority, Principal } from './auth.ts'
+import { createNotFound, type Authority, type Principal } from './auth.ts'
 import { createProblem, refineError, type Reply } from './problem.ts'
 import { readJsonBody } from './read-body.ts'
+import type { Sessions } from './sessions.ts'
 import {
   bodyLimitOf,
   type Call,
@@ -19,6 +20,8 @@ import { validateBody, validateQuery } from './validate.ts'
 
 export interface MountOptions {
   authority: Authority
+  /** Where given, the console's cookie stands for a token. */
+  sessions?: Sessions
   logger: Logger
   /** Told of every answer, with the time since the request's head was read. */
   observe?: (operationId: string, status: number, durationMs: number) => void
@@ -41,7 +44,7 @@ export function mountRoutes<D extends RouteDefinitions>(
       const requestId = createRequestId()
       let answer: Reply
       try {
-        answer = await handle(await admitCall(c, requestId, definition, options.authority))
+        answer = await handle(await admitCall(c, requestId, definition, options))
       } catch (error) {
         answer = createProblem(error, requestId)
         logRefusal(error, { requestId, operationId, logger: options.logger })
@@ -57,16 +60,17 @@ async function admitCall(
   c: Context,
   requestId: string,
   definition: RouteDefinition,
-  authority: Authority,
+  { authority, sessions }: MountOptions,
 ): Promise<AnyCall> {
   let principal: Principal | undefined
   if (definition.access !== 'public') {
     principal = await authority.authorize(
       definition.access,
-      c.req.header('authorization'),
+      readAuthorization(c, sessions),
       c.req.param('consumer'),
     )
   }
+  refuseOddReferences(c)
   const query = definition.query ? validateQuery(definition.query, c.req.query()) : undefined
   const body = definition.body ? await readBody(c, definition, definition.body.schema) : undefined
   return {
@@ -76,6 +80,19 @@ async function admitCall(
     param: (name) => c.req.param(name) ?? '',
     query: query as AnyCall['query'],
     body: body as AnyCall['body'],
+  }
+}
+
+function readAuthorization({ req }: Context, sessions: Sessions | undefined): string | undefined {
+  return sessions
+    ? sessions.readAuthorization({ method: req.method, header: (name) => req.header(name) })
+    : req.header('authorization')
+}
+
+/** No id and no name looks like that, and Postgres takes no NUL even in a comparison. */
+function refuseOddReferences(c: Context): void {
+  for (const [kind, reference] of Object.entries(c.req.param())) {
+    if (!/^[\w-]{1,100}$/.test(reference)) throw createNotFound(kind, reference)
   }
 }
 

@@ -35,7 +35,7 @@ const ERRORS_MAX = 20
 /** An answer that has not been written: the body is JSON text unless `contentType` says otherwise. */
 export interface Reply {
   status: number
-  body: string | Uint8Array<ArrayBuffer> | null
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null
   contentType?: string
   headers?: Record<string, string>
 }

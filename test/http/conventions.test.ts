@@ -45,6 +45,20 @@ describe('a request', () => {
     expect([status, body.code]).toEqual([404, 'not_found'])
   })
 
+  test('for something with an impossible name is answered 404', async ({ api }) => {
+    for (const name of ['%00', '%ff', 'a%20b', 'ä', 'x'.repeat(101), '..%2f..']) {
+      for (const [method, path] of [
+        ['GET', `/v1/consumers/${name}`],
+        ['DELETE', `/v1/sources/${name}`],
+        ['DELETE', `/v1/tokens/${name}`],
+        ['POST', `/v1/consumers/${name}/receive`],
+      ] as const) {
+        const { status, body } = await api.call(method, path)
+        expect([path, status, body.code]).toEqual([path, 404, 'not_found'])
+      }
+    }
+  })
+
   test('by a wrong method is answered 405 with those that are right', async ({ api }) => {
     const { status, headers, body } = await api.call('GET', RECEIVE)
 

@@ -315,7 +315,7 @@ export interface paths {
         get: operations["getSource"];
         /**
          * Connect a database, or change how it is reached
-         * @description A password that is left out stays as it is.
+         * @description What is left out stays as it is.
          *
          *     Scope: `admin`.
          */
@@ -323,7 +323,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a source, its log and its slot
-         * @description Refused while it has consumers.
+         * @description Refused while it has consumers. A publication that was made here goes with it; when the slot cannot be dropped everything stays.
          *
          *     Scope: `admin`.
          */
@@ -1377,12 +1377,9 @@ export interface components {
             updated_at: string;
         };
         /** @description Either `url`, or `host`, `database` and `user`. */
-        SourceCreate: components["schemas"]["SourcePut"] & {
+        SourceCreate: {
             /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
             name: string;
-        };
-        /** @description Either `url`, or `host`, `database` and `user`. */
-        SourcePut: {
             /**
              * @description A connection string, instead of host, port, database, user, password and ssl. Write-only.
              * @example postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full
@@ -1396,6 +1393,7 @@ export interface components {
             /** @description Write-only, encrypted at rest; null: the server asks for none. */
             password?: string | null;
             /**
+             * @description Left out: as the URL says, else `prefer`. May stand beside `url`.
              * @default {
              *       "mode": "prefer"
              *     }
@@ -1436,11 +1434,107 @@ export interface components {
             /** @description What was checked. */
             name: string;
             /** @enum {string} */
-            status: "pass" | "fail" | "warn" | "skip";
+            status: "pass" | "warn" | "fail";
             /** @description What was found. */
             detail: string;
-            /** @description What to run or to change, mostly SQL; null: nothing. */
-            remedy: string | null;
+            /** @description What mends it, to be run on the source; null: nothing to run. */
+            sql: string | null;
+        };
+        /** @description Either `url`, or `host`, `database` and `user`. */
+        SourceTest: {
+            /** @description Unique. 1 to 63 characters of `a-z`, `0-9`, `_` and `-`. */
+            name?: string;
+            /**
+             * @description A connection string, instead of host, port, database, user, password and ssl. Write-only.
+             * @example postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full
+             */
+            url?: string;
+            host?: string;
+            /** @default 5432 */
+            port?: number;
+            database?: string;
+            user?: string;
+            /** @description Write-only, encrypted at rest; null: the server asks for none. */
+            password?: string | null;
+            /**
+             * @description Left out: as the URL says, else `prefer`. May stand beside `url`.
+             * @default {
+             *       "mode": "prefer"
+             *     }
+             */
+            ssl?: {
+                /** @enum {string} */
+                mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+                /** @description Certificates to trust, in PEM; left out: those of the system. */
+                ca?: string;
+            };
+            /** @description The replication slot; left out: `millrace_<name>`. */
+            slot?: string;
+            /** @description The publication; left out: `millrace_<name>`. */
+            publication?: string;
+            /**
+             * @description Whether to make the slot and the publication where they do not exist.
+             * @default true
+             */
+            create?: boolean;
+            /**
+             * @description The tables of a publication that is made, as `schema.table`; null: all.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[] | null;
+            /** @description Free JSON of your own, at most 4 KiB. */
+            annotations?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Either `url`, or `host`, `database` and `user`. */
+        SourcePut: {
+            /**
+             * @description A connection string, instead of host, port, database, user, password and ssl. Write-only.
+             * @example postgres://millrace:secret@db.example.com:5432/shop?sslmode=verify-full
+             */
+            url?: string;
+            host?: string;
+            /** @default 5432 */
+            port?: number;
+            database?: string;
+            user?: string;
+            /** @description Write-only, encrypted at rest; null: the server asks for none. */
+            password?: string | null;
+            /**
+             * @description Left out: as the URL says, else `prefer`. May stand beside `url`.
+             * @default {
+             *       "mode": "prefer"
+             *     }
+             */
+            ssl?: {
+                /** @enum {string} */
+                mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
+                /** @description Certificates to trust, in PEM; left out: those of the system. */
+                ca?: string;
+            };
+            /** @description The replication slot; left out: `millrace_<name>`. */
+            slot?: string;
+            /** @description The publication; left out: `millrace_<name>`. */
+            publication?: string;
+            /**
+             * @description Whether to make the slot and the publication where they do not exist.
+             * @default true
+             */
+            create?: boolean;
+            /**
+             * @description The tables of a publication that is made, as `schema.table`; null: all.
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[] | null;
+            /** @description Free JSON of your own, at most 4 KiB. */
+            annotations?: {
+                [key: string]: unknown;
+            };
         };
         SourcePatch: {
             /**
@@ -1456,6 +1550,7 @@ export interface components {
             /** @description Write-only, encrypted at rest; null: the server asks for none. */
             password?: string | null;
             /**
+             * @description Left out: as the URL says, else `prefer`. May stand beside `url`.
              * @default {
              *       "mode": "prefer"
              *     }
@@ -1497,6 +1592,7 @@ export interface components {
             captured: boolean;
             /** @enum {string} */
             replica_identity: "default" | "full" | "index" | "nothing";
+            primary_key: string[];
             columns: {
                 name: string;
                 type: string;
@@ -1530,6 +1626,8 @@ export interface components {
                 at: string;
                 accepted?: boolean;
             }[];
+            /** @description Changes that could not be decoded and are kept aside. */
+            undecodable: number;
             /** @description What the slot was told. */
             confirmed_lsn: string | null;
             /**
@@ -2355,7 +2453,7 @@ export interface operations {
         /** @description At most 256 KiB. */
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SourceCreate"];
+                "application/json": components["schemas"]["SourceTest"];
             };
         };
         responses: {
@@ -2477,6 +2575,7 @@ export interface operations {
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
             409: components["responses"]["Refusal409"];
+            422: components["responses"]["Refusal422"];
             503: components["responses"]["Refusal503"];
         };
     };

@@ -1,6 +1,21 @@
 import { z } from '@hono/zod-openapi'
 
-import { defineRoutes } from '../route.ts'
+import { checkSource } from '../../capture/check-source.ts'
+import { createSource, withDefaults } from '../../capture/create-source.ts'
+import { deleteSource } from '../../capture/delete-source.ts'
+import { listSourceTables } from '../../capture/list-source-tables.ts'
+import { getSourceHealth } from '../../capture/source-health.ts'
+import { findSource, listSources, type Source } from '../../capture/source.ts'
+import { updateSource } from '../../capture/update-source.ts'
+import { isId, nameSchema } from '../../queue/consumer-settings.ts'
+import type { Database } from '../../storage/database.ts'
+import { createNotFound } from '../auth.ts'
+import { decodeCursor, makePage } from '../page.ts'
+import { presentHealth, presentSources } from '../present-source.ts'
+import type { Reply } from '../problem.ts'
+import { defineRoutes, EMPTY_REPLY, reply, type Handlers } from '../route.ts'
+import { toSourceInput, toSourcePatch } from '../source-input.ts'
+import { validateBody } from '../validate.ts'
 import { pageQuery } from '../schemas/shared.ts'
 import {
   sourceCreate,
@@ -10,6 +25,7 @@ import {
   sourcePut,
   sourceSchema,
   sourceTablesResponse,
+  sourceTest,
   sourceTestResponse,
 } from '../schemas/source.ts'
 
@@ -57,7 +73,7 @@ export const sourceDefinitions = defineRoutes({
     summary: 'Check whether a database can be connected',
     description: 'Each check by name, with the SQL that mends it. Changes nothing.',
     access: admin,
-    body: { schema: sourceCreate, examples: { shop: { name: 'shop', ...example } } },
+    body: { schema: sourceTest, examples: { shop: { name: 'shop', ...example } } },
     answers: { 200: { description: 'What was found.', schema: sourceTestResponse } },
   },
   getSource: {
@@ -73,7 +89,7 @@ export const sourceDefinitions = defineRoutes({
     path: one,
     tag,
     summary: 'Connect a database, or change how it is reached',
-    description: 'A password that is left out stays as it is.',
+    description: 'What is left out stays as it is.',
     access: admin,
     body: { schema: sourcePut, examples: { shop: example } },
     answers: {
@@ -97,11 +113,12 @@ export const sourceDefinitions = defineRoutes({
     path: one,
     tag,
     summary: 'Delete a source, its log and its slot',
-    description: 'Refused while it has consumers.',
+    description:
+      'Refused while it has consumers. A publication that was made here goes with it; when the slot cannot be dropped everything stays.',
     access: admin,
     query: deleteQuery,
     answers: { 204: { description: 'Deleted.' } },
-    refusals: [409],
+    refusals: [409, 422],
   },
   listSourceTables: {
     method: 'get',
@@ -121,3 +138,80 @@ export const sourceDefinitions = defineRoutes({
     answers: { 200: { description: 'Reader and slot.', schema: sourceHealthResponse } },
   },
 })
+
+export function createSourceHandlers(
+  database: Database,
+  secretKey: Buffer | undefined,
+): Handlers<typeof sourceDefinitions> {
+  const { db } = database
+  const keys = { secretKey }
+  const answer = async (status: number, source: Source): Promise<Reply> => {
+    const [shown] = await presentSources(db, [source])
+    return reply(status, shown)
+  }
+  const find = async (reference: string): Promise<Source> => {
+    const source = await findSource(db, reference)
+    if (!source) throw createNotFound('source', reference)
+    return source
+  }
+  return {
+    async listSources({ query }) {
+      const rows = await listSources(db, {
+        limit: query.limit + 1,
+        after: decodeCursor(query.cursor) ?? '',
+      })
+      const { data, next_cursor } = makePage(rows, query.limit, {
+        keyOf: ({ name }) => name,
+        present: (source) => source,
+      })
+      return reply(200, { data: await presentSources(db, data), next_cursor })
+    },
+    async createSource({ body: { name, ...body } }) {
+      return answer(201, await createSource(database, toSourceInput(name, body), keys))
+    },
+    async testSource({ body: { name, ...body } }) {
+      const input = withDefaults(toSourceInput(name ?? 'new', body))
+      const checks = await checkSource(input.connection, input)
+      return reply(200, { ok: checks.every(({ status }) => status !== 'fail'), checks })
+    },
+    async getSource({ param }) {
+      return answer(200, await find(param('source')))
+    },
+    async putSource({ param, body }) {
+      const reference = param('source')
+      const before = await findSource(db, reference)
+      if (before) {
+        const patch = toSourcePatch(before, body)
+        return answer(200, await updateSource(database, before.id, patch, keys))
+      }
+      if (isId(reference)) throw createNotFound('source', reference)
+      const { name } = validateBody(z.object({ name: nameSchema }), { name: reference })
+      return answer(201, await createSource(database, toSourceInput(name, body), keys))
+    },
+    async patchSource({ param, body }) {
+      const before = await find(param('source'))
+      const patch = toSourcePatch(before, body)
+      return answer(200, await updateSource(database, before.id, patch, keys))
+    },
+    async deleteSource({ param, query }) {
+      await deleteSource(database, param('source'), {
+        secretKey,
+        dropSlot: query.drop_slot === 'true',
+      })
+      return EMPTY_REPLY
+    },
+    async listSourceTables({ param }) {
+      const tables = await listSourceTables(database, param('source'), keys)
+      const data = tables.map(({ replicaIdentity, primaryKey, estimatedRows, ...table }) => ({
+        ...table,
+        replica_identity: replicaIdentity,
+        primary_key: primaryKey,
+        estimated_rows: estimatedRows,
+      }))
+      return reply(200, { data })
+    },
+    async getSourceHealth({ param }) {
+      return reply(200, presentHealth(await getSourceHealth(database, param('source'), keys)))
+    },
+  }
+}

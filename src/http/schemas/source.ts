@@ -38,7 +38,8 @@ const sourceFields = {
     .nullable()
     .meta({ description: 'Write-only, encrypted at rest; null: the server asks for none.' }),
   ssl: sslSchema.meta({
-    description: 'Left out: `verify-full`, and `prefer` for a server on this machine.',
+    description: 'Left out: as the URL says, else `prefer`. May stand beside `url`.',
+    default: { mode: 'prefer' },
   }),
   slot: slotSchema.meta({ description: 'The replication slot; left out: `millrace_<name>`.' }),
   publication: z
@@ -67,6 +68,9 @@ const wayDescription = 'Either `url`, or `host`, `database` and `user`.'
 
 export const sourcePut = someFields.openapi('SourcePut', { description: wayDescription })
 export const sourcePatch = someFields.openapi('SourcePatch')
+export const sourceTest = z
+  .strictObject({ name: nameSchema.optional(), ...someFields.shape })
+  .openapi('SourceTest', { description: wayDescription })
 export const sourceCreate = z
   .strictObject({ name: nameSchema, ...someFields.shape })
   .openapi('SourceCreate', { description: wayDescription })
@@ -126,6 +130,7 @@ export const sourceTablesResponse = z
           table: z.string(),
           captured: z.boolean().meta({ description: 'Whether the publication holds it.' }),
           replica_identity: z.enum(['default', 'full', 'index', 'nothing']),
+          primary_key: z.array(z.string()),
           columns: z.array(z.object({ name: z.string(), type: z.string(), key: z.boolean() })),
           estimated_rows: z
             .int()
@@ -154,6 +159,9 @@ export const sourceHealthResponse = z
         }),
       )
       .meta({ description: 'LSNs between which changes are known to be missing.' }),
+    undecodable: z
+      .int()
+      .meta({ description: 'Changes that could not be decoded and are kept aside.' }),
     confirmed_lsn: z.string().nullable().meta({ description: 'What the slot was told.' }),
     confirmed_at: timeSchema.nullable(),
     last_commit_at: timeSchema
