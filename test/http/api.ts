@@ -21,12 +21,12 @@ export interface Answer {
 export interface Api {
   app: Hono
   queues: QueueService
-  call(
+  call: (
     method: string,
     path: string,
     body?: unknown,
     options?: { token?: string | null; headers?: Record<string, string> },
-  ): Promise<Answer>
+  ) => Promise<Answer>
 }
 
 /** An app on a storage, called without a socket. */

@@ -135,7 +135,7 @@ describe('a consumer', () => {
       [1, 2, 3].map(() => api.call('POST', '/v1/consumers', { name: 'inventory', ...SETTINGS })),
     )
 
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409])
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409])
   })
 
   test.for([

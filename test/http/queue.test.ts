@@ -96,7 +96,7 @@ describe('receive', () => {
   ] as const)('refuses %j and leases nothing', async ([request, pointer, detail], { shop_ }) => {
     await shop_.append(1)
 
-    const { status, body } = await shop_.receive(request as object)
+    const { status, body } = await shop_.receive(request)
 
     expect(status).toBe(422)
     expect(body.code).toBe('validation_failed')
@@ -266,7 +266,7 @@ describe('settling', () => {
     expect((await shop_.settle('ack', { ack_ids })).body.counts).toEqual({ acked: 1 })
   })
 
-  test('answers 404 for a consumer that does not exist', async ({ api, shop_: _ }) => {
+  test('answers 404 for a consumer that does not exist', async ({ api }) => {
     for (const verb of ['receive', 'ack']) {
       const request = verb === 'ack' ? { ack_ids: ['a'] } : {}
       const { status, body } = await api.call('POST', `/v1/consumers/nobody/${verb}`, request)
