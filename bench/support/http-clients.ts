@@ -1,0 +1,129 @@
+import { Pool } from 'undici'
+
+import { serveTask } from './worker-process.ts'
+
+/** What the clients are to do. They stop when `messages` per consumer are acked, or after `seconds`. */
+export interface ClientTask {
+  readonly url: string
+  readonly token: string
+  readonly consumers: readonly string[]
+  readonly workers: number
+  readonly batchSize: number
+  /** Not counted: a server just started is not yet compiled. */
+  readonly warmUpSeconds: number
+  readonly seconds?: number
+  readonly messages?: number
+  /** Leave the messages leased. */
+  readonly keepLeased?: boolean
+}
+
+export interface ClientAnswer {
+  /** Acked (or leased, where they are kept) in the measured time. */
+  readonly messages: number
+  readonly seconds: number
+  /** The backlog was empty before the time was over; the measurement ends there. */
+  readonly ranDry: boolean
+}
+
+interface Envelope {
+  readonly ack_id: string
+}
+
+/** Services that receive, parse, and ack, each worker with one call at a time on a kept connection. */
+class Clients {
+  readonly #task: ClientTask
+  readonly #pool: Pool
+  readonly #headers: Record<string, string>
+  readonly #receiveBody: string
+  readonly #over = Promise.withResolvers<void>()
+  readonly #total: number
+  #count = 0
+  #isOver = false
+  #ranDry = false
+  #startedAt = 0
+  #endedAt = 0
+
+  constructor(task: ClientTask) {
+    this.#task = task
+    this.#total = (task.messages ?? Number.POSITIVE_INFINITY) * task.consumers.length
+    this.#pool = new Pool(task.url, { connections: task.consumers.length * task.workers })
+    this.#headers = { authorization: `Bearer ${task.token}`, 'content-type': 'application/json' }
+    this.#receiveBody = JSON.stringify({
+      batch_size: task.batchSize,
+      // In a timed run there is a backlog; else messages are on their way.
+      wait_for: task.seconds === undefined ? 5000 : 0,
+      ...(task.keepLeased ? { visibility_timeout_ms: 3_600_000 } : {}),
+    })
+  }
+
+  async run(): Promise<ClientAnswer> {
+    const { consumers, workers, seconds, warmUpSeconds } = this.#task
+    this.#startedAt = performance.now()
+    const timers = [
+      setTimeout(() => this.#beginAnew(), warmUpSeconds * 1000),
+      ...(seconds === undefined
+        ? []
+        : [setTimeout(() => this.#end(), (warmUpSeconds + seconds) * 1000)]),
+    ]
+    const running = consumers.flatMap((name) =>
+      Array.from({ length: workers }, () => this.#work(name)),
+    )
+    await Promise.race([this.#over.promise, Promise.all(running)])
+    for (const timer of timers) clearTimeout(timer)
+    this.#end()
+    // Those who wait for a message that will not come are not waited for.
+    await this.#pool.destroy()
+    await Promise.allSettled(running)
+    return {
+      messages: this.#count,
+      seconds: (this.#endedAt - this.#startedAt) / 1000,
+      ranDry: this.#ranDry,
+    }
+  }
+
+  #beginAnew(): void {
+    if (this.#task.warmUpSeconds === 0) return
+    this.#startedAt = performance.now()
+    this.#count = 0
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#endedAt = performance.now()
+    this.#over.resolve()
+  }
+
+  async #work(consumer: string): Promise<void> {
+    const { keepLeased, seconds } = this.#task
+    while (!this.#isOver) {
+      const { data } = (await this.#post(`/v1/consumers/${consumer}/receive`, this.#receiveBody)) as {
+        data: Envelope[]
+      }
+      if (data.length === 0) {
+        if (seconds === undefined) continue
+        this.#ranDry = true
+        this.#end()
+        return
+      }
+      if (!keepLeased) await this.#ack(consumer, data)
+      if (!this.#isOver) this.#count += data.length
+      if (this.#count >= this.#total) this.#end()
+    }
+  }
+
+  async #ack(consumer: string, data: readonly Envelope[]): Promise<void> {
+    const body = JSON.stringify({ ack_ids: data.map(({ ack_id }) => ack_id) })
+    const answer = (await this.#post(`/v1/consumers/${consumer}/ack`, body)) as { success: boolean }
+    if (!answer.success) throw new Error(`not all were acked: ${JSON.stringify(answer)}`)
+  }
+
+  async #post(path: string, body: string): Promise<unknown> {
+    const answer = await this.#pool.request({ method: 'POST', path, headers: this.#headers, body })
+    const text = await answer.body.text()
+    if (answer.statusCode !== 200) throw new Error(`${path}: ${answer.statusCode} ${text}`)
+    return JSON.parse(text)
+  }
+}
+
+serveTask((task: ClientTask) => new Clients(task).run())
