@@ -10,7 +10,7 @@ function startLoop(queue: FakeQueue, options: ConsumeOptions = {}) {
   const loop = consume<Row>(queue, 'inventory', { visibilityTimeoutMs: 3000, ...options })
   return {
     loop,
-    async next(): Promise<ConsumedMessage<Row>> {
+    next: async (): Promise<ConsumedMessage<Row>> => {
       const next = loop.next()
       await settleDown()
       const { value } = await next

@@ -1,0 +1,33 @@
+import { HttpServer } from '../../../src/http/server.ts'
+import { Queues } from '../../../src/queue/queues.ts'
+import { createClient, type Client } from '../../../sdk/src/index.ts'
+import { ADMIN_TOKEN, makeApi } from '../../http/api.ts'
+import { test as base } from '../../support/database.ts'
+import { givenConsumer, givenSource, silentLogger, type GivenSource } from '../../support/given.ts'
+
+export const CONSUMER = 'inventory'
+
+/** A server on a free port, a source whose log the test writes, a consumer of it, and a client. */
+export const test = base.extend<{ url: string; source: GivenSource; client: Client }>({
+  source: async ({ storage }, use) => {
+    const source = await givenSource(storage)
+    await givenConsumer(storage, source.sourceNo, { name: CONSUMER })
+    await use(source)
+  },
+  // The source comes first, so that the queues know its consumer from the start.
+  url: async ({ storage, source: _ }, use) => {
+    const queues = new Queues({ database: storage, logger: silentLogger })
+    await queues.start()
+    const { app } = makeApi(storage, queues)
+    const server = new HttpServer({ app, host: '127.0.0.1', port: 0 })
+    const { url } = await server.start()
+    await use(url)
+    const stopped = server.stop({ graceMs: 0 })
+    queues.drain()
+    await stopped
+    await queues.stop()
+  },
+  client: async ({ url }, use) => {
+    await use(createClient({ baseUrl: url, token: ADMIN_TOKEN }))
+  },
+})
