@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 
 import { ConfigError, readConfig, type Config } from '../config.ts'
-import { startDev, type DevServer } from '../dev/dev.ts'
-import { SetUpError } from '../dev/set-up.ts'
+import type { DevServer } from '../dev/dev.ts'
+import { SetUpError } from '../dev/set-up-error.ts'
 import { createLogger } from '../log.ts'
 import { CommandError } from './exit-code.ts'
 import { createProgress } from './progress.ts'
@@ -46,6 +46,8 @@ async function runDev(terminal: Terminal, flags: DevFlags): Promise<void> {
   const config = readDevConfig(terminal, flags)
   const stopping = listenForStop()
   const failed = Promise.withResolvers<string>()
+  // Loaded when needed: the other commands answer sooner without it.
+  const { startDev } = await import('../dev/dev.ts')
   const server = await startDev({
     directory: flags.data,
     config,

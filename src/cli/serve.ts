@@ -2,7 +2,6 @@ import type { Command } from 'commander'
 
 import { readConfig } from '../config.ts'
 import { createLogger } from '../log.ts'
-import { startServer } from '../main.ts'
 import { listenForStop } from './stop-signal.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -32,6 +31,8 @@ async function serve(terminal: Terminal): Promise<void> {
     colors: terminal.hasColors,
   })
   const signal = listenForStop()
+  // Loaded when needed: the other commands answer sooner without it.
+  const { startServer } = await import('../main.ts')
   const server = await startServer(config, logger, { signal })
   if (!signal.aborted) {
     await new Promise<void>((resolve) => {

@@ -44,6 +44,7 @@ const SHOP_CONNECTIONS_MAX = 2
 const ORDER_EVERY_MS = 1000
 /** Of the two seconds that stopping may take. */
 const WORKER_GRACE_MS = 300
+const REQUEST_GRACE_MS = 300
 const POSTGRES_STOP_MS = 800
 
 /** Everything on this machine: Postgres, the server, and a shop with its three services. */
@@ -65,6 +66,7 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
           adminToken: directory.adminToken,
         },
         options.logger,
+        { graceMs: REQUEST_GRACE_MS },
       ),
     )
     stops.push(() => server.stop())

@@ -1,9 +1,6 @@
 import { ApiError, type Client } from '@millrace/client'
 
-/** The server did not want what was asked; says why, and what mends it. */
-export class SetUpError extends Error {
-  override readonly name = 'SetUpError'
-}
+import { SetUpError } from './set-up-error.ts'
 
 /** Connects a database, or says anew how it is reached. */
 export async function connectSource(client: Client, name: string, url: string): Promise<void> {

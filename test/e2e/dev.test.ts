@@ -1,0 +1,133 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+import { afterEach, beforeEach, describe, expect } from 'vitest'
+
+import { test } from '../support/database.ts'
+import { runMillrace, type MillraceProcess } from '../support/run-millrace.ts'
+
+const run = promisify(execFile)
+const SERVICES = ['inventory', 'shipping', 'invoicing']
+
+let directory: string
+let data: string
+const started: MillraceProcess[] = []
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-dev-'))
+  await run('chmod', ['755', directory])
+  data = join(directory, 'data')
+})
+afterEach(async () => {
+  for (const { child, ended } of started.splice(0)) {
+    child.kill('SIGTERM')
+    await ended
+  }
+  await rm(directory, { recursive: true, force: true })
+})
+
+function startDev(...flags: string[]): MillraceProcess {
+  const dev = runMillrace(['dev', '--port', '0', '--data', data, ...flags])
+  started.push(dev)
+  return dev
+}
+
+/** Waits until each service has said that it did something with the order. */
+async function waitForOrder(dev: MillraceProcess, id: number): Promise<void> {
+  await Promise.all(SERVICES.map((name) => dev.waitForLine(new RegExp(`^${name} +order ${id}:`))))
+}
+
+/** The newest order that all services have handled. */
+function lastOrder(dev: MillraceProcess): number {
+  const ids = dev.lines.map((line) => Number(/^\w+ +order (\d+):/.exec(line)?.[1] ?? 0))
+  return Math.max(...ids)
+}
+
+describe('millrace dev', () => {
+  test('brings orders to three services, and goes on at the next start', async () => {
+    const first = startDev()
+    await waitForOrder(first, 1)
+    await waitForOrder(first, 2)
+    first.child.kill('SIGINT')
+    expect(await first.ended).toBe(0)
+
+    const second = startDev()
+    const next = lastOrder(first) + 1
+    await waitForOrder(second, next)
+    second.child.kill('SIGINT')
+    expect(await second.ended).toBe(0)
+
+    // What was acked does not come again: the order's only other line is about its payment.
+    const again = second.lines.filter((line) => /order 1:/.test(line) && !line.includes('noted'))
+    expect(again).toEqual([])
+    expect(second.readText()).not.toContain('warn')
+  })
+
+  test('prints a line to paste that answers', async () => {
+    const dev = startDev()
+    await waitForOrder(dev, 1)
+    const [line] = await dev.waitForLine(/curl .*$/)
+
+    const { stdout } = await run('/bin/sh', ['-c', line])
+
+    expect(JSON.parse(stdout)).toMatchObject({ backlog: expect.any(Number), dead: 0 })
+  })
+
+  test('goes on after it was killed', async () => {
+    const killed = startDev()
+    await waitForOrder(killed, 2)
+    killed.child.kill('SIGKILL')
+    await killed.ended
+
+    const dev = startDev()
+
+    await waitForOrder(dev, lastOrder(killed) + 1)
+  })
+
+  test('is refused while another one runs on the same data', async () => {
+    const dev = startDev()
+    await waitForOrder(dev, 1)
+
+    const other = startDev()
+
+    expect(await other.ended).toBe(1)
+    expect(other.readText()).toContain('in use by another running Millrace')
+    await waitForOrder(dev, lastOrder(dev) + 1)
+  })
+
+  test('keeps its token between runs, for its owner alone', async () => {
+    const first = startDev('--no-demo')
+    const [, token] = await first.waitForLine(/token +(mr_\S+)/)
+    first.child.kill('SIGINT')
+    await first.ended
+    const second = startDev('--no-demo')
+
+    expect((await second.waitForLine(/token +(mr_\S+)/))[1]).toBe(token)
+    expect(await readFile(join(data, 'token'), 'utf8')).toBe(token)
+    expect((await stat(join(data, 'token'))).mode & 0o777).toBe(0o600)
+    expect(second.readText()).not.toContain('order')
+  })
+
+  test("captures a database of the user's with --source", async ({ shop }) => {
+    await shop.query('create table parcel (id int primary key)')
+
+    const dev = startDev('--source', shop.url)
+    const [, address] = await dev.waitForLine(/address +(http\S+)/)
+    const [, token] = await dev.waitForLine(/token +(mr_\S+)/)
+
+    const headers = { authorization: `Bearer ${token}` }
+    const sources = await (await fetch(`${address}/v1/sources`, { headers })).json()
+    expect(sources).toMatchObject({ data: [{ name: shop.name, database: shop.name }] })
+  })
+
+  test('says in a sentence why a database cannot be captured', async ({ shop }) => {
+    const dev = startDev('--source', `${shop.url}_that_is_not_there`)
+
+    expect(await dev.ended).toBe(1)
+    expect(dev.readText()).toContain('was not connected')
+    expect(dev.readText()).not.toMatch(/\bat .*\.ts:\d+/)
+  })
+})
