@@ -39,7 +39,7 @@ select
   ) as replays
 from millrace.tick
 where consumer_no = $1
-order by version desc
+order by tick.version desc
 limit 1`
 
 interface LeaseJson {
