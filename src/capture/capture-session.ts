@@ -62,6 +62,7 @@ export class CaptureSession {
   #fail: (error: unknown) => void = () => {}
   #turn!: Turn
   #source: ConnectedSource | undefined
+  #asked: Promise<unknown> = Promise.resolve()
   #appendClient: pg.Client | undefined
   #appender!: LogAppender
   #assembler!: ChangeAssembler
@@ -354,13 +355,17 @@ export class CaptureSession {
   async #define(first: RelationMessage): Promise<void> {
     let relation: RelationMessage | null = first
     while (relation && !this.#stopped) {
-      const { client } = this.#source!
+      const { oid } = relation
       const oids = relation.columns
         .map(({ typeOid }) => typeOid)
         .filter((oid) => !this.#catalogue.has(oid))
-      if (oids.length > 0) this.#catalogue.add(oids, await readTypes(client, oids))
+      if (oids.length > 0) {
+        this.#catalogue.add(oids, await this.#ask((client) => readTypes(client, oids)))
+      }
       const primaryKey =
-        relation.replicaIdentity === 'f' ? await readPrimaryKey(client, relation.oid) : null
+        relation.replicaIdentity === 'f'
+          ? await this.#ask((client) => readPrimaryKey(client, oid))
+          : null
       this.#assembler.define(relation, primaryKey)
       relation = this.#drain()
     }
@@ -382,6 +387,13 @@ export class CaptureSession {
     return null
   }
 
+  /** Uses the ordinary connection to the source, one after the other. */
+  #ask<T>(question: (client: pg.Client) => Promise<T>): Promise<T> {
+    const answer = this.#asked.then(() => question(this.#source!.client))
+    this.#asked = answer.catch(() => undefined)
+    return answer
+  }
+
   #watch(): void {
     const { timing } = this.#options
     const every = (ms: number, duty: () => Promise<void>): void => {
@@ -397,7 +409,7 @@ export class CaptureSession {
 
   async #checkPublication(): Promise<void> {
     const { source } = this.#options
-    const state = await readCaptureState(this.#source!.client, source)
+    const state = await this.#ask((client) => readCaptureState(client, source))
     if (!state.publicationExists) {
       await openPublicationGap(this.#turn, this.#publicationSeenLsn, state.currentLsn)
     }
@@ -408,10 +420,11 @@ export class CaptureSession {
   /** An idle database writes no WAL, and an idle connection proves nothing. */
   async #beat(): Promise<void> {
     if (performance.now() - this.#activeAt < this.#options.timing.heartbeatMs) return
-    const { client } = this.#source!
-    await client.query(
-      `select case when not pg_is_in_recovery()
-         then pg_logical_emit_message(false, 'millrace.heartbeat', '') end`,
+    await this.#ask((client) =>
+      client.query(
+        `select case when not pg_is_in_recovery()
+           then pg_logical_emit_message(false, 'millrace.heartbeat', '') end`,
+      ),
     )
   }
 }

@@ -5,6 +5,8 @@ import pg from 'pg'
 import type { SourceConnection, SslSettings } from './source-settings.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Longer than making a slot may take. */
+const QUERY_TIMEOUT_MS = 30_000
 const KEEPALIVE_DELAY_MS = 10_000
 const NO_TLS = 'The server does not support SSL connections'
 
@@ -51,7 +53,8 @@ export async function connectSource(
 }
 
 async function open(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client(config)
+  // Never on the replication connection, whose one query lasts as long as the stream.
+  const client = new pg.Client({ ...config, query_timeout: QUERY_TIMEOUT_MS })
   // What breaks is noticed by the next query; without a listener it would end the process.
   client.on('error', () => {})
   try {

@@ -39,7 +39,7 @@ export class RowDecoder {
   oldKey: string | null = null
   /** Names of TOAST values that Postgres did not send, as the inside of a JSON array. */
   unchanged: string | null = null
-  /** Bytes of record and changes in UTF-8. */
+  /** Bytes of record and changes in UTF-8; a little more where names are not ASCII. */
   size = 0
 
   readonly #new = new Tuple()
@@ -50,21 +50,22 @@ export class RowDecoder {
 
   /** @throws DecodeError, and then no field means anything */
   decode(kind: RowMessage['kind'], plan: RowPlan, buffer: Buffer): void {
-    this.#reset(plan, buffer)
+    this.#reset(buffer)
+    // Names may stand in `changes` as well; which of them do is not worth counting.
+    this.#excess = kind === 'update' ? plan.excess * 2 : plan.excess
     if (kind === 'insert') this.#insert(plan)
     else if (kind === 'update') this.#update(plan)
     else this.#delete(plan)
     this.size = this.record.length + (this.changes?.length ?? 0) + this.#excess
   }
 
-  #reset(plan: RowPlan, buffer: Buffer): void {
+  #reset(buffer: Buffer): void {
     this.#buffer = buffer
     this.#type = String.fromCharCode(buffer[0]!)
     this.changes = null
     this.key = null
     this.oldKey = null
     this.unchanged = null
-    this.#excess = plan.excess
   }
 
   #insert(plan: RowPlan): void {
