@@ -10,12 +10,10 @@ export const CONSUMER = 'inventory'
 /** A server on a free port, a source whose log the test writes, a consumer of it, and a client. */
 export const test = base.extend<{ url: string; source: GivenSource; client: Client }>({
   source: async ({ storage }, use) => {
-    const source = await givenSource(storage)
-    await givenConsumer(storage, source.sourceNo, { name: CONSUMER })
-    await use(source)
+    await use(await givenSource(storage))
   },
-  // The source comes first, so that the queues know its consumer from the start.
-  url: async ({ storage, source: _ }, use) => {
+  url: async ({ storage, source }, use) => {
+    await givenConsumer(storage, source.sourceNo, { name: CONSUMER })
     const queues = new Queues({ database: storage, logger: silentLogger })
     await queues.start()
     const { app } = makeApi(storage, queues)
