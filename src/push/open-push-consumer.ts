@@ -1,7 +1,9 @@
+import { pushContext } from '../queue/consumer-store.ts'
 import type { Consumer } from '../queue/consumer.ts'
 import { readConsumer } from '../queue/read-consumer.ts'
 import type { Db } from '../storage/database.ts'
 import type { PushConfig } from '../storage/schema-types.ts'
+import { unseal } from '../storage/seal.ts'
 import { openPushSecrets, type PushSecrets } from './push-secrets.ts'
 
 /** A consumer in push mode, as it is stored. */
@@ -28,15 +30,13 @@ export async function listPushConsumers(db: Db): Promise<PushConsumer[]> {
 
 /**
  * The headers and signing secrets of a consumer; none were sealed: none.
- * @param open undefined: there is no key in this process
+ * @throws MillraceError `secret_key_missing` without the key that they were sealed with
  */
 export function openSecrets(
+  consumer: Pick<Consumer, 'id'>,
   sealed: Buffer | null,
-  open: ((sealed: Buffer) => string) | undefined,
+  secretKey: Buffer | undefined,
 ): PushSecrets {
   if (sealed === null) return { headers: {}, secrets: [] }
-  if (!open) {
-    throw new Error('its headers and signing secrets are sealed and MILLRACE_SECRET_KEY is not set')
-  }
-  return openPushSecrets(sealed, open)
+  return openPushSecrets(sealed, (bytes) => unseal(secretKey, bytes, pushContext(consumer.id)))
 }

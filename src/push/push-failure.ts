@@ -53,14 +53,15 @@ export function describeFailure(error: unknown): PushFailure {
   if (found instanceof PushFailure) return found
 
   const message = error instanceof Error ? error.message : String(error)
-  const coded = findCause(error, (cause) => typeof codeOf(cause) === 'string')
-  const code = codeOf(coded) ?? ''
+  // The parser's errors do not always have a code.
+  const isUnreadable = (cause: unknown): boolean =>
+    cause instanceof Error && cause.name === 'HTTPParserError'
+  if (findCause(error, isUnreadable)) return new PushFailure('protocol', message, { cause: error })
+
+  const code = codeOf(findCause(error, (cause) => codeOf(cause) !== undefined)) ?? ''
   const detail = message.includes(code) ? message : `${message} (${code})`
-  const kind = KIND_BY_CODE[code] ?? (isTlsCode(code) ? 'tls' : undefined)
-  if (kind) return new PushFailure(kind, detail, { cause: error })
-  // undici's HTTP parser has a code for every way in which an answer is not HTTP.
-  const kindOfRest = code.startsWith('HPE_') ? 'protocol' : 'closed'
-  return new PushFailure(kindOfRest, detail, { cause: error })
+  const kind = KIND_BY_CODE[code] ?? (isTlsCode(code) ? 'tls' : 'closed')
+  return new PushFailure(kind, detail, { cause: error })
 }
 
 /** OpenSSL's verification errors have names of their own, without a common prefix. */

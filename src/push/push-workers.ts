@@ -17,8 +17,8 @@ export interface PushWorkersOptions {
   queue: Pick<QueueService, 'receive' | 'settle'>
   logger: Logger
   guard: AddressGuard
-  /** Opens what `consumer.push_sealed` holds; undefined: there is no key. */
-  open: ((sealed: Buffer) => string) | undefined
+  /** Opens the headers and secrets of consumers. */
+  secretKey: Buffer | undefined
   /** As in `Millrace/1.2.3`. */
   userAgent: string
   /** Names this process beside its leases. */
@@ -169,10 +169,10 @@ export class PushWorkers {
   }
 
   #createWorker({ consumer, push, sealed }: PushConsumer): PushWorker | undefined {
-    const { database, queue, logger, guard, open, resolve, observer, clock, breaker } =
+    const { database, queue, logger, guard, secretKey, resolve, observer, clock, breaker } =
       this.#options
     try {
-      const secrets = openSecrets(sealed, open)
+      const secrets = openSecrets(consumer, sealed, secretKey)
       const endpoint = new EndpointClient({
         guard,
         url: push.url,

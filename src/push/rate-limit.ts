@@ -19,16 +19,23 @@ export class RateLimit {
 
   /** Ms until a request may go out; 0: now. */
   get waitMs(): number {
-    if (this.#perSecond === Infinity) return 0
-    const now = this.#clock.now()
-    const filled = this.#tokens + (Math.max(now - this.#filledAtMs, 0) / 1000) * this.#perSecond
-    this.#tokens = Math.min(filled, this.#tokensMax)
-    this.#filledAtMs = now
+    this.#fill()
     return this.#tokens >= 1 ? 0 : Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000)
   }
 
   /** A request goes out. */
   take(): void {
+    this.#fill()
     this.#tokens -= 1
+  }
+
+  #fill(): void {
+    const now = this.#clock.now()
+    const elapsedMs = Math.max(now - this.#filledAtMs, 0)
+    this.#filledAtMs = now
+    // Without a limit there are always infinitely many.
+    if (elapsedMs === 0 || this.#perSecond === Infinity) return
+    const filled = this.#tokens + (elapsedMs / 1000) * this.#perSecond
+    this.#tokens = Math.min(filled, this.#tokensMax)
   }
 }
