@@ -20,8 +20,9 @@ import type {
 } from './queue-service.ts'
 import { claimMessages, type Claim, type Missing, type Shortage } from './state/claim-messages.ts'
 import { expireLeases } from './state/expire-leases.ts'
+import type { ItemKey } from './state/item.ts'
 import type { QueueState } from './state/queue-state.ts'
-import { giveLeaseBack, needsTrace, settleItem } from './state/settle-items.ts'
+import { giveLeaseBack, needsTrace, settleItem, type DeliveryTrace } from './state/settle-items.ts'
 import { Tick, type TickCounts } from './state/tick.ts'
 import { Waiter } from './waiter.ts'
 
@@ -223,7 +224,7 @@ export class Dispatcher {
     state: QueueState,
     settlements: PendingSettlement[],
     returns: PendingReturn[],
-    traces: Awaited<ReturnType<typeof loadTraces>>,
+    traces: ReadonlyMap<ItemKey, DeliveryTrace>,
   ): Promise<void> {
     const tick = new Tick()
     const nowMs = this.#options.clock.now()
@@ -242,10 +243,7 @@ export class Dispatcher {
             } as const)
       }),
     )
-    for (const { leaseNo, nonce } of returns) {
-      const lease = state.leases.get(leaseNo)
-      if (lease?.nonce === nonce) giveLeaseBack(state, tick, lease, nowMs)
-    }
+    for (const returned of returns) giveLeaseBack(state, tick, returned, nowMs)
 
     for (const seq of this.#gone.splice(0)) dropGone(state, tick, seq)
 
@@ -457,7 +455,7 @@ export class Dispatcher {
     const { rows } = await this.#options.pool.query<{ version: string; writer: string }>({
       name: 'queue-version',
       text: `select version::text, writer::text from millrace.tick
-             where consumer_no = $1 order by version desc limit 1`,
+             where consumer_no = $1 order by tick.version desc limit 1`,
       values: [this.consumer.consumerNo],
     })
     this.#checkedAt = performance.now()
@@ -482,7 +480,7 @@ export class Dispatcher {
   async #loadTraces(
     state: QueueState,
     settlements: readonly PendingSettlement[],
-  ): Promise<Awaited<ReturnType<typeof loadTraces>> | 'reload'> {
+  ): Promise<ReadonlyMap<ItemKey, DeliveryTrace> | 'reload'> {
     const unknown: AckId[] = []
     let isOld = false
     for (const pending of settlements) {
@@ -497,7 +495,8 @@ export class Dispatcher {
       for (const pending of settlements) pending.isChecked = true
       return 'reload'
     }
-    return loadTraces(this.#options.pool, this.consumer.consumerNo, unknown)
+    const { pool } = this.#options
+    return (await loadTraces(pool, this.consumer.consumerNo, state, unknown)) ?? 'reload'
   }
 
   #putBack(settlements: readonly PendingSettlement[], returns: readonly PendingReturn[]): void {

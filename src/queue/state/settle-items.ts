@@ -117,21 +117,35 @@ export function settleItem(
   }
 }
 
-/** Gives all of a lease back, as if it had never been received. */
-export function giveLeaseBack(state: QueueState, tick: Tick, lease: Lease, nowMs: number): void {
-  for (const [index, item] of lease.items.entries()) {
-    if (!item) continue
-    state.releaseItem(lease, index)
+/** Gives all of a lease back, as if it had never been received; also what ran out meanwhile. */
+export function giveLeaseBack(
+  state: QueueState,
+  tick: Tick,
+  { leaseNo, nonce }: { leaseNo: number; nonce: number },
+  nowMs: number,
+): void {
+  const items = [...state.setAside.values()].filter(
+    (item) => item.expired && item.lastLeaseNo === leaseNo && item.lastNonce === nonce,
+  )
+  for (const item of items) state.takeItemBack(item)
+
+  const lease = state.leases.get(leaseNo)
+  if (lease?.nonce === nonce) {
+    for (const [index, item] of lease.items.entries()) {
+      if (item) items.push(state.releaseItem(lease, index))
+    }
+    tick.touchedLeases.add(lease)
+  }
+  for (const item of items) {
     item.attempt -= 1
     retryItem(state, tick, item, {
       nowMs,
       maxDeliveries: null,
       outcome: 'given_back',
       delayMs: 0,
-      worker: lease.worker,
+      worker: lease?.worker ?? null,
     })
   }
-  tick.touchedLeases.add(lease)
 }
 
 function findPlace(state: QueueState, id: AckId): Place {
