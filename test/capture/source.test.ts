@@ -17,8 +17,8 @@ import { Capture, connectionOf, ORDERS, until, type Shop } from './capture-harne
 const keys = { secretKey: randomBytes(32) }
 const PASSWORD = 'pass-word-of-the-source'
 
-const test = base.extend<{ name: string; role: string }>({
-  name: async ({}, use) => use(uniqueName('s')),
+const test = base.extend<{ sourceName: string; role: string }>({
+  sourceName: async ({}, use) => use(uniqueName('s')),
   /** A role that may replicate and owns nothing, with a password. */
   role: async ({}, use) => {
     const role = uniqueName('role')
@@ -50,7 +50,7 @@ describe('createSource', () => {
   test('makes publication, slot and log, and keeps the password sealed', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(ORDERS)
     const source = await createSource(
@@ -86,7 +86,7 @@ describe('createSource', () => {
   test('adopts a slot and a publication that exist, and leaves them when deleted', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(`${ORDERS}; create publication "millrace_${name}" for table orders`)
     await shop.query(`select pg_create_logical_replication_slot('millrace_${name}', 'pgoutput')`)
@@ -100,7 +100,7 @@ describe('createSource', () => {
   test('refuses what fails a check, names the SQL, and leaves nothing', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query('create table bare (a int)')
     const connection = connectionOf(shop)
@@ -116,7 +116,11 @@ describe('createSource', () => {
     expect(await listSources(storage.db)).toEqual([])
   })
 
-  test('leaves nothing when the slot cannot be made', async ({ storage, shop, name }) => {
+  test('leaves nothing when the slot cannot be made', async ({
+    storage,
+    shop,
+    sourceName: name,
+  }) => {
     await shop.query(ORDERS)
     const slot = 'NOT VALID'
     const connection = connectionOf(shop)
@@ -132,7 +136,7 @@ describe('createSource', () => {
   test('refuses a taken name, a slot in use, a missing key, and nobody at home', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(ORDERS)
     const connection = connectionOf(shop)
@@ -155,7 +159,7 @@ describe('createSource', () => {
     expect(await listSources(storage.db)).toHaveLength(1)
   })
 
-  test('refuses a slot that somebody else reads', async ({ storage, shop, name }) => {
+  test('refuses a slot that somebody else reads', async ({ storage, shop, sourceName: name }) => {
     await shop.query(ORDERS)
     const connection = connectionOf(shop)
     const source = await createSource(storage, { name, connection }, keys)
@@ -170,7 +174,10 @@ describe('createSource', () => {
 })
 
 describe('checkSource', () => {
-  test('passes a database that is ready, and changes nothing', async ({ shop, name }) => {
+  test('passes a database that is ready, and changes nothing', async ({
+    shop,
+    sourceName: name,
+  }) => {
     await shop.query(ORDERS)
     const target = { slot: name, publication: name, tables: null, create: true }
     const checks = await checkSource(connectionOf(shop), target)
@@ -191,7 +198,7 @@ describe('checkSource', () => {
     expect(rowCount).toBe(0)
   })
 
-  test('says what a role lacks, and what to run', async ({ shop, name, role }) => {
+  test('says what a role lacks, and what to run', async ({ shop, sourceName: name, role }) => {
     await shop.query(`${ORDERS}; create table "Odd one" (id int primary key)`)
     await runAdmin(`alter role ${role} noreplication`)
     const connection = { ...connectionOf(shop), user: role, password: PASSWORD }
@@ -215,7 +222,7 @@ describe('checkSource', () => {
 
   test('warns of tables outside the publication, and of those that break updates', async ({
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(`${ORDERS}; create table bare (a int); create table other (id int primary key);
       create publication "${name}" for table orders, bare`)
@@ -227,7 +234,10 @@ describe('checkSource', () => {
     ])
   })
 
-  test('refuses to capture all tables of the storage itself', async ({ storage, name }) => {
+  test('refuses to capture all tables of the storage itself', async ({
+    storage,
+    sourceName: name,
+  }) => {
     await storage.pool.query('create table public.mine (id int primary key)')
     const database = new URL(storage.url).pathname.slice(1)
     const connection = { ...connectionOf({ name: database } as Shop) }
@@ -241,7 +251,7 @@ describe('checkSource', () => {
 
 test('a source in the database of its storage does not capture itself', async ({
   storage,
-  name,
+  sourceName: name,
 }) => {
   await storage.pool.query('create table public.mine (id int primary key)')
   const database = new URL(storage.url).pathname.slice(1)
@@ -268,7 +278,7 @@ describe('deleteSource', () => {
   test('drops slot, publication and log, and is refused while there are consumers', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(ORDERS)
     const source = await createSource(storage, { name, connection: connectionOf(shop) }, keys)
@@ -291,7 +301,7 @@ describe('deleteSource', () => {
   test('leaves the source as it was when the slot cannot be dropped', async ({
     storage,
     shop,
-    name,
+    sourceName: name,
   }) => {
     await shop.query(ORDERS)
     await createSource(storage, { name, connection: connectionOf(shop) }, keys)
@@ -306,7 +316,7 @@ describe('deleteSource', () => {
 test('updateSource checks the new settings, keeps the password, and counts up', async ({
   storage,
   shop,
-  name,
+  sourceName: name,
   role,
 }) => {
   await shop.query(ORDERS)
@@ -326,7 +336,7 @@ test('updateSource checks the new settings, keeps the password, and counts up', 
   expect((await codeOf(updateSource(storage, 'absent', {}, keys))).code).toBe('not_found')
 })
 
-test('listSourceTables describes the tables', async ({ storage, shop, name }) => {
+test('listSourceTables describes the tables', async ({ storage, shop, sourceName: name }) => {
   await shop.query(
     `create table t (b text, a int, primary key (a)); create table u (x numeric(6,2))`,
   )
@@ -359,7 +369,7 @@ test('listSourceTables describes the tables', async ({ storage, shop, name }) =>
 test('a gap that was accepted stays on record, and capturing goes on behind it', async ({
   storage,
   shop,
-  name,
+  sourceName: name,
 }) => {
   await shop.query(ORDERS)
   const source = await createSource(storage, { name, connection: connectionOf(shop) }, keys)
@@ -391,7 +401,11 @@ test('a gap that was accepted stays on record, and capturing goes on behind it',
   expect(health.lastCommitAt).toBeInstanceOf(Date)
 })
 
-test('a password that does not open is said of its source', async ({ storage, shop, name }) => {
+test('a password that does not open is said of its source', async ({
+  storage,
+  shop,
+  sourceName: name,
+}) => {
   await shop.query(ORDERS)
   await createSource(storage, { name, connection: connectionOf(shop) }, keys)
   const other = { secretKey: randomBytes(32) }
