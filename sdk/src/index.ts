@@ -17,7 +17,18 @@ export {
 } from './errors.ts'
 export type { components, paths } from './generated/schema.ts'
 export type { CallOptions, ClientOptions } from './http.ts'
-export type { Change, Delivery, Message, Metadata, PushedMessage, UnknownRow } from './message.ts'
+export type {
+  Change,
+  Delivery,
+  Message,
+  Metadata,
+  PushedMessage,
+  RowAdded,
+  RowDeleted,
+  RowUpdated,
+  TableTruncated,
+  UnknownRow,
+} from './message.ts'
 export { parseJson, type NumberMode } from './parse-json.ts'
 export type {
   ExtendOptions,
@@ -39,7 +50,7 @@ export {
   type VerifyOptions,
 } from './verify.ts'
 export type { ConsumeOptions } from './worker/consume.ts'
-export type { ConsumedMessage } from './worker/desk.ts'
+export type { ConsumedMessage, Settling } from './worker/desk.ts'
 export {
   PermanentError,
   ProcessingTimeoutError,
@@ -47,5 +58,11 @@ export {
   WorkerStoppedError,
 } from './worker/outcome.ts'
 export type { WorkerEvents } from './worker/worker-events.ts'
-export type { BatchResult, HandlerContext, WorkerOptions } from './worker/worker-options.ts'
+export type {
+  BatchResult,
+  Handle,
+  HandleBatch,
+  HandlerContext,
+  WorkerOptions,
+} from './worker/worker-options.ts'
 export { createWorker, type Worker } from './worker/worker.ts'

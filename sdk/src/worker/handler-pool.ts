@@ -1,33 +1,18 @@
-import { LeaseLostError } from '../errors.ts'
+import type { LeaseLostError } from '../errors.ts'
 import type { Message } from '../message.ts'
 import { readTraceparent, withSpan } from '../telemetry.ts'
 import { GroupBuffer } from './group-buffer.ts'
 import { Job } from './job.ts'
-import { LeaseKeeper } from './lease-keeper.ts'
-import {
-  giveBackAfter,
-  isChosen,
-  outcomeOfError,
-  ProcessingTimeoutError,
-  WorkerStoppedError,
-  type Outcome,
-} from './outcome.ts'
-import type { QueueCalls, SettledStatus } from './queue-calls.ts'
-import { Settler } from './settler.ts'
+import { LeaseBook, type LeaseBookOptions } from './lease-book.ts'
+import { isChosen, outcomeOfError, ProcessingTimeoutError, WorkerStoppedError } from './outcome.ts'
 import { startTimer } from './start-timer.ts'
-import type { WorkerEvents } from './worker-events.ts'
 import type { WorkerSettings } from './worker-options.ts'
 
-export interface HandlerPoolOptions<Row> {
-  queue: QueueCalls
-  settings: WorkerSettings<Row>
-  emit: <Name extends keyof WorkerEvents<Row>>(name: Name, event: WorkerEvents<Row>[Name]) => void
-  /** Told of every request that failed; those that will never succeed end the worker. */
-  onError: (error: unknown, during: 'extend' | 'settle', message?: Message<Row>) => void
-}
+export type HandlerPoolOptions<Row> = Omit<LeaseBookOptions<Row>, 'onLost' | 'onSettled'>
 
 /** While this many settlements are unanswered no more messages are asked for. */
 const SETTLING_MAX = 1000
+
 /**
  * Holds the messages of a worker from their receipt to their settlement.
  *
@@ -45,37 +30,27 @@ export class HandlerPool<Row> {
   readonly #options: HandlerPoolOptions<Row>
   readonly #settings: WorkerSettings<Row>
   readonly #buffer = new GroupBuffer<Message<Row>>(groupOf)
-  readonly #keeper: LeaseKeeper
-  readonly #settler: Settler<SettledStatus>
-  readonly #settleAbort = new AbortController()
+  readonly #leases: LeaseBook<Row>
   readonly #jobs = new Set<Job<Row>>()
   #handling = 0
-  #settling = 0
   #confirming = false
   #closed = false
   #onChange: (() => void)[] = []
 
   constructor(options: HandlerPoolOptions<Row>) {
-    const { queue, settings, onError } = options
     this.#options = options
-    this.#settings = settings
-    this.#keeper = new LeaseKeeper({
-      visibilityTimeoutMs: settings.visibilityTimeoutMs,
-      extend: (ackIds, timeoutMs) =>
-        queue.extend(ackIds, { visibilityTimeoutMs: settings.visibilityTimeoutMs, timeoutMs }),
+    this.#settings = options.settings
+    this.#leases = new LeaseBook({
+      ...options,
       onLost: (error) => this.#lose(error),
-      onError: (error) => onError(error, 'extend'),
-    })
-    this.#settler = new Settler({
-      lingerMs: settings.lingerMs,
-      settle: (settlements) => queue.settle(settlements, this.#settleAbort.signal),
+      onSettled: () => this.wake(),
     })
   }
 
   /** How many messages to ask for; 0: none, until something changes. */
   get room(): number {
     const { batchSize, concurrency, messagesPerCall } = this.#settings
-    if (this.#settling >= SETTLING_MAX || this.#isStuck()) return 0
+    if (this.#leases.settling >= SETTLING_MAX || this.#isStuck()) return 0
     const free = concurrency * messagesPerCall + batchSize - this.#handling - this.#buffer.size
     // Not a receive per finished message: half a batch at least.
     return free < batchSize / 2 ? 0 : Math.min(free, batchSize)
@@ -91,15 +66,15 @@ export class HandlerPool<Row> {
   }
 
   get isIdle(): boolean {
-    return this.#jobs.size === 0 && this.#settling === 0
+    return this.#jobs.size === 0 && this.#leases.settling === 0
   }
 
   accept(messages: readonly Message<Row>[]): void {
-    this.#keeper.add(messages.map(({ ack_id }) => ack_id))
-    if (this.#closed || this.#isStuck()) return this.#giveBack(messages)
+    this.#leases.add(messages)
+    if (this.#closed || this.#isStuck()) return this.#leases.giveBack(messages)
     const overdue = new Set([...this.#jobs].filter((job) => job.overdue).flatMap(groupsOf))
     for (const message of messages) {
-      if (overdue.has(groupOf(message))) this.#giveBack([message], this.#awayMs())
+      if (overdue.has(groupOf(message))) this.#leases.giveBack([message], this.#awayMs())
       else this.#buffer.push(message)
     }
     this.#dispatch()
@@ -114,7 +89,7 @@ export class HandlerPool<Row> {
   /** Starts no more handlers; what waits is given back for others to have at once. */
   close(): void {
     this.#closed = true
-    this.#giveBack(this.#buffer.removeAll())
+    this.#leases.giveBack(this.#buffer.removeAll())
   }
 
   abortHandlers(reason: Error): void {
@@ -124,14 +99,14 @@ export class HandlerPool<Row> {
   /** Gives back the messages of handlers that did not heed their signal, and waits for them no more. */
   abandonHandlers(): void {
     for (const job of this.#jobs)
-      this.#giveBack(job.messages.filter((message) => job.close(message)))
+      this.#leases.giveBack(job.messages.filter((message) => job.close(message)))
     this.#jobs.clear()
     this.wake()
   }
 
   /** For a server that does not answer: the leases will end by themselves. */
   abortSettlements(reason: Error): void {
-    this.#settleAbort.abort(reason)
+    this.#leases.abort(reason)
   }
 
   #dispatch(): void {
@@ -140,7 +115,7 @@ export class HandlerPool<Row> {
       const next = this.#buffer.peek(messagesPerCall)
       if (next.length === 0) return
       // After a blocked event loop others may have these: ask before starting on them.
-      if (next.some(({ ack_id }) => this.#keeper.isDoubtful(ack_id))) return this.#confirmLeases()
+      if (this.#leases.areDoubtful(next)) return this.#confirmLeases()
       void this.#handle(new Job(this.#buffer.take(messagesPerCall)))
     }
   }
@@ -148,7 +123,7 @@ export class HandlerPool<Row> {
   #confirmLeases(): void {
     if (this.#confirming) return
     this.#confirming = true
-    void this.#keeper.extendNow().then(() => {
+    void this.#leases.confirm().then(() => {
       this.#confirming = false
       this.#dispatch()
     })
@@ -187,16 +162,16 @@ export class HandlerPool<Row> {
 
   #succeed({ durationMs }: Job<Row>, message: Message<Row>): void {
     this.#options.emit('processed', { message, durationMs })
-    void this.#settle(message, { kind: 'ack' })
+    void this.#leases.settle(message, { kind: 'ack' })
   }
 
   #fail({ signal, durationMs }: Job<Row>, message: Message<Row>, error: unknown): void {
     const stopped = signal.reason instanceof WorkerStoppedError
-    if (stopped && !isChosen(error)) return this.#giveBack([message])
+    if (stopped && !isChosen(error)) return this.#leases.giveBack([message])
     const outcome = outcomeOfError(error)
     if (outcome.kind === 'ack') return
     this.#options.emit('failed', { message, error, durationMs, outcome: outcome.kind })
-    void this.#settle(message, outcome)
+    void this.#leases.settle(message, outcome)
     // A dead message frees its group; one that will be retried goes before those behind it.
     if (outcome.kind === 'nack') this.#giveBackBehind(message)
   }
@@ -207,10 +182,10 @@ export class HandlerPool<Row> {
     job.overdue = true
     job.abort(error)
     for (const group of groupsOf(job)) {
-      this.#giveBack(this.#buffer.removeKey(group), this.#awayMs())
+      this.#leases.giveBack(this.#buffer.removeKey(group), this.#awayMs())
     }
     for (const message of job.messages) if (job.close(message)) this.#fail(job, message, error)
-    if (this.#isStuck()) this.#giveBack(this.#buffer.removeAll())
+    if (this.#isStuck()) this.#leases.giveBack(this.#buffer.removeAll())
   }
 
   /** Every handler is overdue. */
@@ -238,36 +213,11 @@ export class HandlerPool<Row> {
     this.wake()
   }
 
-  #giveBack(messages: readonly Message<Row>[], delay = 0): void {
-    for (const message of messages) void this.#settle(message, giveBackAfter(delay))
-  }
-
   /** What came with a message that will come again; what came after it came again stays. */
   #giveBackBehind(message: Message<Row>): void {
     const { idempotency_key } = message.metadata
     const isAgain = (it: Message<Row>) => it.metadata.idempotency_key === idempotency_key
-    this.#giveBack(this.#buffer.removeKey(groupOf(message), isAgain))
-  }
-
-  /** Never rejects. */
-  async #settle(message: Message<Row>, outcome: Outcome): Promise<void> {
-    this.#settling++
-    try {
-      await this.#keeper.release(message.ack_id)
-      const status = await this.#settler.add(message.ack_id, outcome)
-      this.#report(message, status)
-    } catch (error) {
-      this.#options.onError(error, 'settle', message)
-    }
-    this.#settling--
-    this.wake()
-  }
-  #report(message: Message<Row>, status: SettledStatus): void {
-    const { emit } = this.#options
-    if (status === 'lease_lost') {
-      const error = new LeaseLostError([message.ack_id])
-      emit('leaseLost', { message, phase: 'settling', error })
-    } else emit('settled', { message, status: status === 'already_acked' ? 'acked' : status })
+    this.#leases.giveBack(this.#buffer.removeKey(groupOf(message), isAgain))
   }
 }
 

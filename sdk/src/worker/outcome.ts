@@ -102,7 +102,7 @@ function describe(error: unknown): string {
 const REASON_BYTES_MAX = 2048
 
 /** Cuts between characters, so that what is kept is text. */
-export function limitReason(reason: string): string {
+function limitReason(reason: string): string {
   const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES_MAX))
   return reason.slice(0, read)
 }
