@@ -88,7 +88,9 @@ async function compareCapture(
       captured.push(rate)
       usages.push(usage)
     })
-    note(`${workload}: ${counter.name} ${formatRate(bare.at(-1)!, 'changes')}, captured ${formatRate(captured.at(-1)!, 'changes')}`)
+    note(
+      `${workload}: ${counter.name} ${formatRate(bare.at(-1)!, 'changes')}, captured ${formatRate(captured.at(-1)!, 'changes')}`,
+    )
   }
   await shop.dropSlot(start)
 
@@ -178,7 +180,9 @@ async function measureHttp(
               },
             }),
       })
-      note(`${consumers} × ${workers} workers, batch ${batchSize}: ${formatRate(perSecond, 'messages')}, ${formatUsage(used)}`)
+      note(
+        `${consumers} × ${workers} workers, batch ${batchSize}: ${formatRate(perSecond, 'messages')}, ${formatUsage(used)}`,
+      )
     }
   } finally {
     await server.stop()

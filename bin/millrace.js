@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16
 // Plain JavaScript without anything new: the sources are TypeScript, which an
 // older Node cannot read, and it must be able to say so.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -10,6 +10,12 @@ if (major < 22 || (major === 22 && minor < 18)) {
   )
   process.exit(2)
 }
+
+// Left alone, V8 lets garbage grow to several times what is in use: a server busy with a
+// backlog took 580 MB, and takes 240 MB so, at the same speed. The first line bounds the
+// young generation (in MB; it cannot be set later), this the old one.
+const { setFlagsFromString } = await import('node:v8')
+setFlagsFromString('--heap-growing-percent=50')
 
 const { runCli } = await import('../src/cli.ts')
 process.exit(await runCli(process.argv.slice(2)))

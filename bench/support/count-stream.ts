@@ -19,7 +19,10 @@ export async function findStreamCounter(): Promise<StreamCounter> {
   const version = await runProgram(['--version']).catch(() => undefined)
   return version === undefined
     ? { name: 'a bare reader (no pg_recvlogical here)', read: readBare }
-    : { name: version.trim().replaceAll(/ \(PostgreSQL\)|^(.*\) .*) \(.*\)$/g, '$1'), read: readByProgram }
+    : {
+        name: version.trim().replaceAll(/ \(PostgreSQL\)|^(.*\) .*) \(.*\)$/g, '$1'),
+        read: readByProgram,
+      }
 }
 
 async function readByProgram(url: string, slot: string, endLsn: string): Promise<number> {

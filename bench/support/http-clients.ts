@@ -97,7 +97,10 @@ class Clients {
   async #work(consumer: string): Promise<void> {
     const { keepLeased, seconds } = this.#task
     while (!this.#isOver) {
-      const { data } = (await this.#post(`/v1/consumers/${consumer}/receive`, this.#receiveBody)) as {
+      const { data } = (await this.#post(
+        `/v1/consumers/${consumer}/receive`,
+        this.#receiveBody,
+      )) as {
         data: Envelope[]
       }
       if (data.length === 0) {

@@ -46,8 +46,6 @@ export interface LogEntry {
   readonly extra: string | null
   /** Bytes of `record` and `changes` in UTF-8 (or a close upper estimate). */
   readonly size: number
-  /** The part of the message's JSON that all consumers share, made once when first needed. */
-  common?: string
   /** Ordering groups of `key` and `oldKey`, made once when first needed; 0 or absent: not yet. */
   groupHash?: number
   otherGroupHash?: number

@@ -1,4 +1,4 @@
-import type { LogEntry } from './entry.ts'
+import type { LogEntry, Relation } from './entry.ts'
 
 /** What the messages of one source say of it. */
 export interface EnvelopeSource {
@@ -18,23 +18,47 @@ export function idempotencyKey(entry: LogEntry, source: EnvelopeSource): string 
 }
 
 /**
- * The members of a message's metadata that all consumers share, without the
- * closing brace. Made once an entry and kept: with n consumers it is used n times.
+ * Writes the members of a message's metadata that all consumers share, without the
+ * closing brace. Entries of one transaction and table come in runs and say mostly the
+ * same: that part is remembered, one run long. Kept with every entry instead it would
+ * be the largest thing that the log has in memory beside the record.
  */
-export function commonMetadata(entry: LogEntry, source: EnvelopeSource): string {
-  entry.common ??= makeCommonMetadata(entry, source)
-  return entry.common
-}
+export class MetadataWriter {
+  readonly #source: EnvelopeSource
+  readonly #tail: string
+  #relation: Relation | undefined
+  #committedAtUs = -1
+  #commitLsn = ''
+  #head = ''
 
-function makeCommonMetadata(entry: LogEntry, source: EnvelopeSource): string {
-  const { relation } = entry
-  return (
-    `"metadata":{"table_schema":${JSON.stringify(relation.schema)},"table_name":${JSON.stringify(relation.table)}` +
-    `,"commit_timestamp":"${formatMicroseconds(entry.committedAtUs)}","commit_lsn":${entry.commitLsn}` +
-    `,"commit_idx":${entry.commitIdx},"idempotency_key":"${idempotencyKey(entry, source)}"` +
-    `${entry.extra === null ? '' : `,${entry.extra}`}` +
-    `,"database":{"id":"${source.id}","name":"${source.name}"}`
-  )
+  constructor(source: EnvelopeSource) {
+    this.#source = source
+    this.#tail = `,"database":{"id":"${source.id}","name":"${source.name}"}`
+  }
+
+  write(entry: LogEntry): string {
+    const { commitIdx, extra } = entry
+    return (
+      `${this.#headOf(entry)}${commitIdx},"idempotency_key":"${idempotencyKey(entry, this.#source)}"` +
+      `${extra === null ? '' : `,${extra}`}${this.#tail}`
+    )
+  }
+
+  #headOf({ relation, committedAtUs, commitLsn }: LogEntry): string {
+    if (
+      committedAtUs !== this.#committedAtUs ||
+      commitLsn !== this.#commitLsn ||
+      relation !== this.#relation
+    ) {
+      this.#relation = relation
+      this.#committedAtUs = committedAtUs
+      this.#commitLsn = commitLsn
+      this.#head =
+        `"metadata":{"table_schema":${JSON.stringify(relation.schema)},"table_name":${JSON.stringify(relation.table)}` +
+        `,"commit_timestamp":"${formatMicroseconds(committedAtUs)}","commit_lsn":${commitLsn},"commit_idx":`
+    }
+    return this.#head
+  }
 }
 
 /** RFC 3339 in UTC; a fraction of six digits unless it is zero. */

@@ -152,12 +152,15 @@ async function readEntries(
 ): Promise<LogEntry[]> {
   const { rows } = await pool.query<Row>({ ...query, rowMode: 'array' })
   if (rows.some((row) => !relations.get(row[4]))) await relations.refresh()
+  let commitLsn = ''
   return rows.map((row): LogEntry => {
+    // One text for all entries of a transaction, not one each.
+    if (row[1] !== commitLsn) commitLsn = row[1]
     const relation = relations.get(row[4])
     if (!relation) throw new Error(`the log names table shape ${row[4]}, which is not stored`)
     return {
       seq: Number(row[0]),
-      commitLsn: row[1],
+      commitLsn,
       commitIdx: row[2],
       committedAtUs: Number(row[3]),
       relation,

@@ -5,7 +5,7 @@ import { readRange, readSelected, readSeqs } from './read-log.ts'
 import { RelationDirectory } from './relation-directory.ts'
 
 /** Bytes of the log that a process keeps in memory per source. */
-const MEMORY_BYTES_MAX = 48 * 1024 * 1024
+const MEMORY_BYTES_MAX = 32 * 1024 * 1024
 export const SEGMENT_ENTRIES_MAX = 1024
 export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024
 /** What an entry costs besides its record and changes, about. */

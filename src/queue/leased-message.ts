@@ -1,4 +1,4 @@
-import { commonMetadata, idempotencyKey, type EnvelopeSource } from '../log/envelope.ts'
+import { idempotencyKey, MetadataWriter, type EnvelopeSource } from '../log/envelope.ts'
 import type { LogEntry } from '../log/entry.ts'
 import { ackIdPrefix, formatAckId } from './ack-id.ts'
 import type { Consumer } from './consumer.ts'
@@ -10,6 +10,7 @@ import type { Claim } from './state/claim-messages.ts'
 export interface MessageContext {
   readonly consumer: Consumer
   readonly source: EnvelopeSource
+  readonly metadata: MetadataWriter
   readonly selection: Selection
   /** `metadata.consumer` as JSON. */
   readonly consumerJson: string
@@ -23,7 +24,7 @@ export function makeMessageContext(
   const { id, name, annotations } = consumer
   const isPlain = Object.keys(annotations).length === 0
   const consumerJson = JSON.stringify(isPlain ? { id, name } : { id, name, annotations })
-  return { consumer, source, selection, consumerJson }
+  return { consumer, source, metadata: new MetadataWriter(source), selection, consumerJson }
 }
 
 /** The messages of a claim whose tick is stored. */
@@ -88,7 +89,7 @@ class Message implements LeasedMessage {
     const group = this.group
     return (
       `"record":${record},"changes":${changes ?? 'null'},"action":"${this.#entry.action}",` +
-      `${commonMetadata(this.#entry, context.source)},"consumer":${context.consumerJson}},` +
+      `${context.metadata.write(this.#entry)},"consumer":${context.consumerJson}},` +
       `"delivery":{"attempt":${this.attempt},"group":${group === null ? 'null' : JSON.stringify(group)},` +
       `"lease_expires_at":"${expiresAt}"${this.#replayNo === 0 ? '' : `,"replay":${this.#replayNo}`}}}`
     )
