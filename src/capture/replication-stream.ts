@@ -34,7 +34,7 @@ export interface SystemIdentity {
 }
 
 /** The source did not say a word for longer than it promises to be silent. */
-export class SilentSourceError extends Error {
+class SilentSourceError extends Error {
   override readonly name = 'SilentSourceError'
 }
 

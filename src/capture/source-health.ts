@@ -26,7 +26,7 @@ export interface SourceHealth {
   readonly slot: SlotHealth | null
 }
 
-export interface SlotHealth {
+interface SlotHealth {
   readonly active: boolean
   /** WAL that is not confirmed yet. */
   readonly lagBytes: number

@@ -9,7 +9,7 @@ import type { SourceSettings } from './source-settings.ts'
 const ACCEPT_GAP = 'then accept the gap, and backfill what it may hold'
 
 /** What the source says of our slot and publication. */
-export interface SlotState {
+interface SlotState {
   readonly plugin: string | null
   readonly database: string | null
   readonly active: boolean

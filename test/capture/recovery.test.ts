@@ -3,7 +3,6 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import pg from 'pg'
 import { describe, expect } from 'vitest'
 
-import { formatLsn } from '../../src/capture/lsn.ts'
 import { Reader } from '../../src/capture/reader.ts'
 import type { SourceSettings } from '../../src/capture/source-settings.ts'
 import { openDatabase, type Database } from '../../src/storage/database.ts'
@@ -88,7 +87,6 @@ describe('each change is stored once', () => {
     const before = await readConfirmed(shop, source)
     await shop.query('insert into orders default values; insert into orders default values')
     await hold.waiting()
-    const lsn = await shop.query<{ lsn: string }>('select pg_current_wal_lsn() as lsn')
     // Nothing that waits to be stored was confirmed.
     expect(await readConfirmed(shop, source)).toBe(before)
     await hold.kill()
@@ -96,7 +94,6 @@ describe('each change is stored once', () => {
     await shop.query('insert into orders default values')
     await until(async () => (await readLog(storage, source)).length >= 4)
     await expectEachOnce(storage, shop, source)
-    expect(lsn.rows[0]!.lsn).not.toBe(formatLsn(before))
   })
 
   test('when the source cuts us off between commit and confirmation', async ({ storage, shop }) => {

@@ -124,7 +124,9 @@ describe('createSource', () => {
     await shop.query(ORDERS)
     const slot = 'NOT VALID'
     const connection = connectionOf(shop)
-    await expect(createSource(storage, { name, connection, slot }, keys)).rejects.toThrow()
+    await expect(createSource(storage, { name, connection, slot }, keys)).rejects.toThrow(
+      /invalid character/,
+    )
     expect(await remains(shop, name)).toEqual({ slots: 0, publications: 0 })
     expect(await listSources(storage.db)).toEqual([])
     const { rows } = await storage.pool.query(

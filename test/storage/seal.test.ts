@@ -24,7 +24,7 @@ describe('a sealed secret', () => {
     for (let index = 0; index < sealed.length; index++) {
       const changed = Buffer.from(sealed)
       changed[index]! ^= 1
-      expect(() => unseal(key, changed, 'here')).toThrow()
+      expect(() => unseal(key, changed, 'here')).toThrow(/damaged|another/)
     }
     expect(() => unseal(key, sealed.subarray(0, 20), 'here')).toThrow('damaged')
   })

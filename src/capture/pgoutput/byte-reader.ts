@@ -73,7 +73,7 @@ export class ByteReader {
 }
 
 /** A printable name of a message's first byte. */
-export function describeTag(tag: number | undefined): string {
+function describeTag(tag: number | undefined): string {
   if (tag === undefined) return 'empty'
   return tag > 0x20 && tag < 0x7f
     ? String.fromCharCode(tag)
