@@ -1,5 +1,7 @@
 import type { RouteDefinitions } from './route.ts'
 import { consumerDefinitions } from './routes/consumers.ts'
+import { messageDefinitions } from './routes/messages.ts'
+import { movementDefinitions } from './routes/movements.ts'
 import { operationDefinitions } from './routes/operations.ts'
 import { queueDefinitions } from './routes/queue.ts'
 import { sourceDefinitions } from './routes/sources.ts'
@@ -9,6 +11,8 @@ import { tokenDefinitions } from './routes/tokens.ts'
 export const allDefinitions = {
   ...queueDefinitions,
   ...consumerDefinitions,
+  ...movementDefinitions,
+  ...messageDefinitions,
   ...sourceDefinitions,
   ...tokenDefinitions,
   ...operationDefinitions,

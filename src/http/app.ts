@@ -15,6 +15,8 @@ import { OverviewStream } from './overview-stream.ts'
 import { createProblem } from './problem.ts'
 import { consumerDefinitions, createConsumerHandlers } from './routes/consumers.ts'
 import { createEventHandlers, eventDefinitions } from './routes/events.ts'
+import { createMessageHandlers, messageDefinitions } from './routes/messages.ts'
+import { createMovementHandlers, movementDefinitions } from './routes/movements.ts'
 import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
 import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
 import { createSessionHandlers, sessionDefinitions } from './routes/session.ts'
@@ -65,6 +67,8 @@ export function createApp(deps: AppDeps): Hono {
 
   mountRoutes(app, queueDefinitions, createQueueHandlers(queues), options)
   mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
+  mountRoutes(app, movementDefinitions, createMovementHandlers({ db, queues }), options)
+  mountRoutes(app, messageDefinitions, createMessageHandlers({ database, queues }), options)
   mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)
   mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
   mountRoutes(app, operationDefinitions, operations, options)

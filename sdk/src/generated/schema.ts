@@ -253,6 +253,200 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/consumers/{consumer}/seek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move the cursor
+         * @description What lies before the target counts as acked, what lies after it as never delivered. Leases are lost. With `dry_run` it only counts.
+         *
+         *     Scope: `manage`.
+         */
+        post: operations["seekConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver old messages again, beside the cursor
+         * @description From the first target up to, not with, the second. Messages carry `delivery.replay`. At most ten replays run at once.
+         *
+         *     Scope: `manage`.
+         */
+        post: operations["replayConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put dead or retrying messages up for delivery now
+         * @description At most 10,000 a call; `remaining` says how many are left.
+         *
+         *     Scope: `manage`.
+         */
+        post: operations["redriveConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give dead or retrying messages up for good
+         * @description Scope: `manage`.
+         */
+        post: operations["discardMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Empty the queue
+         * @description Whatever state its messages are in. The log and other consumers are untouched.
+         *
+         *     Scope: `manage`.
+         */
+        post: operations["purgeConsumer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages in one state
+         * @description Oldest first. Looking never counts as a delivery.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/consumers/{consumer}/messages/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at one message
+         * @description The change, and where it stands with this consumer (`consumers` has one entry).
+         *
+         *     Scope: `read`.
+         */
+        get: operations["getMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{source}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List changes of the log
+         * @description Scope: `read`.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{source}/changes/{seq}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow one change through its fan-out
+         * @description The change, and its state with every consumer that selects it.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["getChange"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sources": {
         parameters: {
             query?: never;
@@ -1329,6 +1523,215 @@ export interface components {
              */
             previous_expires_at: string;
         };
+        SeekResponse: {
+            /** @description The place in the source’s log. */
+            cursor_seq: number;
+            /** @description Passed changes that come again; filters apart. */
+            would_redeliver: number;
+            /** @description Changes ahead or set aside that will not come. */
+            would_skip: number;
+            dry_run: boolean;
+        };
+        SeekRequest: {
+            to: components["schemas"]["LogTarget"];
+            /**
+             * @description Only count.
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        /** @description A place in the log: the first change there or later. */
+        LogTarget: ("earliest" | "latest") | {
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            time: string;
+        } | {
+            commit_lsn: number;
+        } | {
+            /** @description The place in the source’s log. */
+            seq: number;
+        };
+        ReplayResponse: {
+            /** @description As in `delivery.replay` of its messages. */
+            replay: number;
+            /** @description Selected changes in the range; filter and key apart. */
+            total: number;
+        };
+        ReplayRequest: {
+            from: components["schemas"]["LogTarget"];
+            to?: components["schemas"]["LogTarget"];
+            /** @description Only this row: its primary key; several columns as a list. */
+            key?: string | number | (string | number | null)[];
+        };
+        RedriveResponse: {
+            redriven: number;
+            skipped: number;
+            /** @description Seqs whose row has moved on since. */
+            superseded: number[];
+            /** @description Dead messages left; call again for more. */
+            remaining: number;
+        };
+        RedriveRequest: {
+            seqs?: number[];
+            /**
+             * @description All dead messages.
+             * @enum {boolean}
+             */
+            all?: true;
+            /**
+             * @description Leave messages whose row has changed and been delivered since.
+             * @default false
+             */
+            skip_superseded?: boolean;
+        };
+        DiscardResponse: {
+            discarded: number;
+        };
+        DiscardRequest: {
+            seqs?: number[];
+            /**
+             * @description All dead messages.
+             * @enum {boolean}
+             */
+            all?: true;
+        };
+        PurgeResponse: {
+            /** @description Messages that went; a filter is not looked at. */
+            purged: number;
+        };
+        PurgeRequest: {
+            /** @description The consumer’s name, typed again. */
+            confirm: string;
+        };
+        ListedMessageList: {
+            data: components["schemas"]["ListedMessage"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
+        };
+        ListedMessage: {
+            /** @description The place in the source’s log. */
+            seq: number;
+            /** @enum {string} */
+            action: "insert" | "update" | "delete" | "read" | "truncate";
+            table_schema: string;
+            table_name: string;
+            /** @description The primary key as the inside of a JSON array. */
+            key: string | null;
+            /** @description RFC 3339 in UTC, with microseconds. */
+            commit_timestamp: string;
+            commit_lsn: number;
+            commit_idx: number;
+            /** @description 0, or the replay that brought it again. */
+            replay: number;
+            /**
+             * @description `ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.
+             * @enum {string}
+             */
+            state: "ahead" | "leased" | "retrying" | "waiting" | "dead" | "acked";
+            /** @description Deliveries that counted so far. */
+            attempt: number | null;
+            visible_at: string | null;
+            lease_expires_at: string | null;
+            worker: string | null;
+            reason: string | null;
+            /** @description The last ten events off the happy path. */
+            history: {
+                at: string;
+                attempt: number;
+                /** @description nacked, expired, given_back, dead, acked, redriven, … */
+                outcome: string;
+                reason?: string;
+                worker?: string;
+            }[];
+            /** @description The row, as it was captured; numbers have all their digits. */
+            record: {
+                [key: string]: unknown;
+            };
+            /** @description The row, as it was captured; numbers have all their digits. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+        };
+        FanOut: {
+            /** @description The place in the source’s log. */
+            seq: number;
+            /** @enum {string} */
+            action: "insert" | "update" | "delete" | "read" | "truncate";
+            table_schema: string;
+            table_name: string;
+            /** @description The primary key as the inside of a JSON array. */
+            key: string | null;
+            /** @description RFC 3339 in UTC, with microseconds. */
+            commit_timestamp: string;
+            commit_lsn: number;
+            commit_idx: number;
+            /** @description The row, as it was captured; numbers have all their digits. */
+            record: {
+                [key: string]: unknown;
+            };
+            /** @description The row, as it was captured; numbers have all their digits. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Every consumer that selects the change, by name. */
+            consumers: {
+                consumer: {
+                    id: string;
+                    name: string;
+                };
+                /**
+                 * @description `ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.
+                 * @enum {string}
+                 */
+                state: "ahead" | "leased" | "retrying" | "waiting" | "dead" | "acked";
+                /** @description Deliveries that counted so far. */
+                attempt: number | null;
+                visible_at: string | null;
+                lease_expires_at: string | null;
+                worker: string | null;
+                reason: string | null;
+                /** @description The last ten events off the happy path. */
+                history: {
+                    at: string;
+                    attempt: number;
+                    /** @description nacked, expired, given_back, dead, acked, redriven, … */
+                    outcome: string;
+                    reason?: string;
+                    worker?: string;
+                }[];
+                updated_at: string | null;
+            }[];
+        };
+        ChangeList: {
+            data: components["schemas"]["Change"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
+        };
+        Change: {
+            /** @description The place in the source’s log. */
+            seq: number;
+            /** @enum {string} */
+            action: "insert" | "update" | "delete" | "read" | "truncate";
+            table_schema: string;
+            table_name: string;
+            /** @description The primary key as the inside of a JSON array. */
+            key: string | null;
+            /** @description RFC 3339 in UTC, with microseconds. */
+            commit_timestamp: string;
+            commit_lsn: number;
+            commit_idx: number;
+            /** @description The row, as it was captured; numbers have all their digits. */
+            record: {
+                [key: string]: unknown;
+            };
+            /** @description The row, as it was captured; numbers have all their digits. */
+            changes: {
+                [key: string]: unknown;
+            } | null;
+        };
         SourceList: {
             data: components["schemas"]["Source"][];
             /** @description Give it as `cursor` to get the next page; null: this is the last. */
@@ -2378,6 +2781,325 @@ export interface operations {
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
             409: components["responses"]["Refusal409"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    seekConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeekRequest"];
+            };
+        };
+        responses: {
+            /** @description Moved, or counted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeekResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    replayConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description Begun. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    redriveConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedriveRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    discardMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiscardRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscardResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    purgeConsumer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PurgeRequest"];
+            };
+        };
+        responses: {
+            /** @description Emptied. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PurgeResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description `ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once. */
+                state?: "ahead" | "leased" | "retrying" | "waiting" | "dead" | "acked";
+                /** @description `schema.table` */
+                table?: string;
+                /** @description The primary key as JSON: `42`, `"a"`, or for several columns `[42,"a"]`. */
+                key?: string;
+                /** @description Committed then or later. */
+                from?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of messages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListedMessageList"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FanOut"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description `schema.table` */
+                table?: string;
+                /** @description The primary key as JSON: `42`, `"a"`, or for several columns `[42,"a"]`. */
+                key?: string;
+                /** @description Committed then or later. */
+                from?: string;
+                /** @description Which come first. */
+                order?: "oldest" | "newest";
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeList"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+                seq: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FanOut"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
             503: components["responses"]["Refusal503"];
         };
     };

@@ -1,0 +1,191 @@
+import { MillraceError } from '../../errors.ts'
+import type { Consumer } from '../../queue/consumer.ts'
+import {
+  findChange,
+  listChanges,
+  listSourceConsumers,
+  type ListedChange,
+} from '../../queue/operations/list-changes.ts'
+import { listMessages } from '../../queue/operations/list-messages.ts'
+import { showChange } from '../../queue/operations/show-change.ts'
+import { formatMicroseconds } from '../../log/envelope.ts'
+import type { LogEntry } from '../../log/entry.ts'
+import type { QueueService } from '../../queue/queue-service.ts'
+import type { Database } from '../../storage/database.ts'
+import { createNotFound } from '../auth.ts'
+import { decodeCursor, makePage } from '../page.ts'
+import { presentChange, presentMessage, presentPlace, readKey } from '../present-message.ts'
+import type { Reply } from '../problem.ts'
+import { defineRoutes, type Handlers } from '../route.ts'
+import {
+  changeList,
+  changesQuery,
+  fanOutSchema,
+  messageList,
+  messagesQuery,
+} from '../schemas/messages.ts'
+
+const tag = 'Looking'
+
+export const messageDefinitions = defineRoutes({
+  listMessages: {
+    method: 'get',
+    path: '/v1/consumers/{consumer}/messages',
+    tag,
+    summary: 'List messages in one state',
+    description: 'Oldest first. Looking never counts as a delivery.',
+    access: { scope: 'read', over: 'consumer' },
+    query: messagesQuery,
+    answers: { 200: { description: 'A page of messages.', schema: messageList } },
+  },
+  getMessage: {
+    method: 'get',
+    path: '/v1/consumers/{consumer}/messages/{seq}',
+    tag,
+    summary: 'Look at one message',
+    description: 'The change, and where it stands with this consumer (`consumers` has one entry).',
+    access: { scope: 'read', over: 'consumer' },
+    answers: { 200: { description: 'The message.', schema: fanOutSchema } },
+  },
+  listChanges: {
+    method: 'get',
+    path: '/v1/sources/{source}/changes',
+    tag,
+    summary: 'List changes of the log',
+    access: { scope: 'read', over: 'everything' },
+    query: changesQuery,
+    answers: { 200: { description: 'A page of changes.', schema: changeList } },
+  },
+  getChange: {
+    method: 'get',
+    path: '/v1/sources/{source}/changes/{seq}',
+    tag,
+    summary: 'Follow one change through its fan-out',
+    description: 'The change, and its state with every consumer that selects it.',
+    access: { scope: 'read', over: 'everything' },
+    answers: { 200: { description: 'The change.', schema: fanOutSchema } },
+  },
+})
+
+interface MessageDeps {
+  database: Database
+  queues: QueueService
+}
+
+export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messageDefinitions> {
+  const { database, queues } = deps
+  const { db } = database
+  const findConsumer = async (reference: string): Promise<Consumer> => {
+    const consumer = await queues.findConsumer(reference)
+    if (!consumer) throw createNotFound('consumer', reference)
+    return consumer
+  }
+  const findSourceNo = async (reference: string): Promise<number> => {
+    const row = await db
+      .selectFrom('millrace.source')
+      .select('source_no')
+      .where((eb) => eb.or([eb(eb.cast('id', 'text'), '=', reference), eb('name', '=', reference)]))
+      .executeTakeFirst()
+    if (!row) throw createNotFound('source', reference)
+    return row.source_no
+  }
+  return {
+    async listMessages({ param, query }) {
+      const consumer = await findConsumer(param('consumer'))
+      const after = decodeCursor(query.cursor)
+      const rows = await listMessages(db, consumer, {
+        state: query.state,
+        ...readSearch(query),
+        afterSeq: after === undefined ? 0 : readSeq(after),
+        limit: query.limit + 1,
+      })
+      return replyPage(rows, query.limit, presentMessage)
+    },
+    async getMessage({ param }) {
+      const consumer = await findConsumer(param('consumer'))
+      const entry = await findChange(database, consumer.sourceNo, readSeq(param('seq')))
+      const places = entry ? await showChange(db, [consumer], entry) : []
+      if (!entry || places.length === 0) throw createNotFound('message', param('seq'))
+      return replyFanOut(entry, places)
+    },
+    async listChanges({ param, query }) {
+      const beyond = decodeCursor(query.cursor)
+      const rows = await listChanges(db, await findSourceNo(param('source')), {
+        ...readSearch(query),
+        ...(beyond === undefined ? {} : { beyondSeq: readSeq(beyond) }),
+        newestFirst: query.order === 'newest',
+        limit: query.limit + 1,
+      })
+      return replyPage(rows, query.limit, (row) => `${presentChange(row)}}`)
+    },
+    async getChange({ param }) {
+      const sourceNo = await findSourceNo(param('source'))
+      const entry = await findChange(database, sourceNo, readSeq(param('seq')))
+      if (!entry) throw createNotFound('change', param('seq'))
+      const consumers = await listSourceConsumers(db, sourceNo)
+      return replyFanOut(entry, await showChange(db, consumers, entry))
+    },
+  }
+}
+
+/** What both lists can be searched by. */
+function readSearch(query: {
+  table?: string | undefined
+  key?: string | undefined
+  from?: string | undefined
+}): {
+  table?: string
+  key?: string
+  from?: Date
+} {
+  return {
+    ...(query.table === undefined ? {} : { table: query.table }),
+    ...(query.key === undefined ? {} : { key: readKey(query.key) }),
+    ...(query.from === undefined ? {} : { from: new Date(query.from) }),
+  }
+}
+
+function replyPage<T extends { seq: number }>(
+  rows: readonly T[],
+  limit: number,
+  present: (row: T) => string,
+): Reply {
+  const page = makePage(rows, limit, { keyOf: (row) => String(row.seq), present })
+  const next = JSON.stringify(page.next_cursor)
+  return { status: 200, body: `{"data":[${page.data.join(',')}],"next_cursor":${next}}` }
+}
+
+function replyFanOut(entry: LogEntry, places: Awaited<ReturnType<typeof showChange>>): Reply {
+  const consumers = places.map((place) => ({
+    consumer: place.consumer,
+    ...presentPlace(place),
+    updated_at: place.updatedAt,
+  }))
+  return {
+    status: 200,
+    body: `${presentChange(toListed(entry))},"consumers":${JSON.stringify(consumers)}}`,
+  }
+}
+
+function toListed(entry: LogEntry): ListedChange {
+  return {
+    seq: entry.seq,
+    action: entry.action,
+    tableSchema: entry.relation.schema,
+    tableName: entry.relation.table,
+    key: entry.key,
+    commitTimestamp: formatMicroseconds(entry.committedAtUs),
+    commitLsn: entry.commitLsn,
+    commitIdx: entry.commitIdx,
+    record: entry.record,
+    changes: entry.changes,
+  }
+}
+
+function readSeq(text: string): number {
+  const seq = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (Number.isSafeInteger(seq)) return seq
+  throw new MillraceError('invalid_parameter', 'A seq is a whole number.', {
+    errors: [{ pointer: '/seq', detail: 'must be a whole number' }],
+  })
+}

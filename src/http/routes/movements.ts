@@ -1,0 +1,156 @@
+import { MillraceError } from '../../errors.ts'
+import type { Consumer } from '../../queue/consumer.ts'
+import { purgeConsumer } from '../../queue/operations/purge.ts'
+import { discardMessages, redriveMessages } from '../../queue/operations/redrive.ts'
+import { startReplay } from '../../queue/operations/replay.ts'
+import { seekConsumer } from '../../queue/operations/seek.ts'
+import type { QueueService } from '../../queue/queue-service.ts'
+import type { LogTarget } from '../../queue/start-cursor.ts'
+import type { Db } from '../../storage/database.ts'
+import { createNotFound } from '../auth.ts'
+import { defineRoutes, reply, type Handlers } from '../route.ts'
+import {
+  discardRequest,
+  discardResponse,
+  purgeRequest,
+  purgeResponse,
+  redriveRequest,
+  redriveResponse,
+  replayRequest,
+  replayResponse,
+  seekRequest,
+  seekResponse,
+  type TargetInput,
+} from '../schemas/messages.ts'
+
+const one = '/v1/consumers/{consumer}'
+const tag = 'Operations'
+const access = { scope: 'manage', over: 'consumer' } as const
+
+export const movementDefinitions = defineRoutes({
+  seekConsumer: {
+    method: 'post',
+    path: `${one}/seek`,
+    tag,
+    summary: 'Move the cursor',
+    description:
+      'What lies before the target counts as acked, what lies after it as never delivered. Leases are lost. With `dry_run` it only counts.',
+    access,
+    body: {
+      schema: seekRequest,
+      examples: { hour: { to: { time: '2026-01-31T12:00:00Z' }, dry_run: true } },
+    },
+    answers: { 200: { description: 'Moved, or counted.', schema: seekResponse } },
+  },
+  replayConsumer: {
+    method: 'post',
+    path: `${one}/replay`,
+    tag,
+    summary: 'Deliver old messages again, beside the cursor',
+    description:
+      'From the first target up to, not with, the second. Messages carry `delivery.replay`. At most ten replays run at once.',
+    access,
+    body: { schema: replayRequest, examples: { row: { from: 'earliest', key: 42 } } },
+    answers: { 202: { description: 'Begun.', schema: replayResponse } },
+    refusals: [409],
+  },
+  redriveConsumer: {
+    method: 'post',
+    path: `${one}/redrive`,
+    tag,
+    summary: 'Put dead or retrying messages up for delivery now',
+    description: 'At most 10,000 a call; `remaining` says how many are left.',
+    access,
+    body: { schema: redriveRequest, examples: { all: { all: true, skip_superseded: true } } },
+    answers: { 200: { description: 'Done.', schema: redriveResponse } },
+  },
+  discardMessages: {
+    method: 'post',
+    path: `${one}/discard`,
+    tag,
+    summary: 'Give dead or retrying messages up for good',
+    access,
+    body: { schema: discardRequest, examples: { some: { seqs: [17, 18] } } },
+    answers: { 200: { description: 'Done.', schema: discardResponse } },
+  },
+  purgeConsumer: {
+    method: 'post',
+    path: `${one}/purge`,
+    tag,
+    summary: 'Empty the queue',
+    description: 'Whatever state its messages are in. The log and other consumers are untouched.',
+    access,
+    body: { schema: purgeRequest, examples: { inventory: { confirm: 'inventory' } } },
+    answers: { 200: { description: 'Emptied.', schema: purgeResponse } },
+  },
+})
+
+export function createMovementHandlers(deps: {
+  db: Db
+  queues: QueueService
+}): Handlers<typeof movementDefinitions> {
+  const { db, queues } = deps
+  const find = async (reference: string): Promise<Consumer> => {
+    const consumer = await queues.findConsumer(reference)
+    if (!consumer) throw createNotFound('consumer', reference)
+    return consumer
+  }
+  return {
+    async seekConsumer({ param, body }) {
+      const consumer = await find(param('consumer'))
+      const result = await seekConsumer(db, consumer, readTarget(body.to), {
+        dryRun: body.dry_run,
+      })
+      return reply(200, {
+        cursor_seq: result.cursorSeq,
+        would_redeliver: result.wouldRedeliver,
+        would_skip: result.wouldSkip,
+        dry_run: body.dry_run,
+      })
+    },
+    async replayConsumer({ param, body }) {
+      const consumer = await find(param('consumer'))
+      const { replayNo, total } = await startReplay(db, consumer, {
+        from: readTarget(body.from),
+        to: readTarget(body.to),
+        key: body.key === undefined ? null : formatKey(body.key),
+      })
+      return reply(202, { replay: replayNo, total })
+    },
+    async redriveConsumer({ param, body }) {
+      const consumer = await find(param('consumer'))
+      const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
+      return reply(
+        200,
+        await redriveMessages(db, consumer, which, { skipSuperseded: body.skip_superseded }),
+      )
+    },
+    async discardMessages({ param, body }) {
+      const consumer = await find(param('consumer'))
+      const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
+      return reply(200, { discarded: await discardMessages(db, consumer, which) })
+    },
+    async purgeConsumer({ param, body }) {
+      const consumer = await find(param('consumer'))
+      if (body.confirm !== consumer.name) {
+        throw new MillraceError(
+          'validation_failed',
+          `To purge, confirm with the name of the consumer: "${consumer.name}".`,
+          { errors: [{ pointer: '/confirm', detail: `must be "${consumer.name}"` }] },
+        )
+      }
+      return reply(200, { purged: await purgeConsumer(db, consumer) })
+    },
+  }
+}
+
+function readTarget(input: TargetInput): LogTarget {
+  if (typeof input === 'string') return input
+  if ('time' in input) return { time: new Date(input.time) }
+  return 'seq' in input ? { seq: input.seq } : { commitLsn: String(input.commit_lsn) }
+}
+
+/** A key as the log has it: the inside of a JSON array. */
+function formatKey(key: string | number | (string | number | null)[]): string {
+  return JSON.stringify(Array.isArray(key) ? key : [key]).slice(1, -1)
+}
