@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Names of sources and consumers; `schema.sql` has the same rule as a check. */
-export const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/
+const NAME_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const UUID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** Whether a reference is an id: names of this shape are refused, so that a reference means one thing. */
@@ -99,7 +99,7 @@ export const pushSchema = z.strictObject({
   }),
 })
 
-export const START_FROM_WORDS = ['now', 'earliest', 'backfill'] as const
+const START_FROM_WORDS = ['now', 'earliest', 'backfill'] as const
 
 /**
  * The settings of a consumer as a caller gives them. No defaults in here: a

@@ -102,7 +102,7 @@ export const sourceSchema = z
 
 export const sourceList = pageOf(sourceSchema).openapi('SourceList')
 
-export const sourceCheckSchema = z
+const sourceCheckSchema = z
   .object({
     name: z.string().meta({ description: 'What was checked.' }),
     status: z.enum(['pass', 'warn', 'fail']),

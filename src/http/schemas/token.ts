@@ -39,7 +39,7 @@ export const tokenCreate = z
   })
   .openapi('TokenCreate')
 
-export const tokenSchema = z
+const tokenSchema = z
   .object({
     id: z.string(),
     name: z.string(),
