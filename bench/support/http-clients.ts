@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 
+import { placeOrders } from './orders.ts'
 import { serveTask } from './worker-process.ts'
 
 /** What the clients are to do. They stop when `messages` per consumer are acked, or after `seconds`. */
@@ -13,6 +14,12 @@ export interface ClientTask {
   readonly warmUpSeconds: number
   readonly seconds?: number
   readonly messages?: number
+  /** Orders to place meanwhile; the time runs from the first. */
+  readonly orders?: {
+    readonly url: string
+    readonly count: number
+    readonly perTransaction: number
+  }
   /** Leave the messages leased. */
   readonly keepLeased?: boolean
 }
@@ -68,6 +75,7 @@ class Clients {
     const running = consumers.flatMap((name) =>
       Array.from({ length: workers }, () => this.#work(name)),
     )
+    if (this.#task.orders) await this.#placeOrders(this.#task.orders)
     await Promise.race([this.#over.promise, Promise.all(running)])
     for (const timer of timers) clearTimeout(timer)
     this.#end()
@@ -79,6 +87,11 @@ class Clients {
       seconds: (this.#endedAt - this.#startedAt) / 1000,
       ranDry: this.#ranDry,
     }
+  }
+
+  async #placeOrders(orders: NonNullable<ClientTask['orders']>): Promise<void> {
+    this.#startedAt = performance.now()
+    await placeOrders(orders.url, { ...orders, durable: true })
   }
 
   #beginAnew(): void {

@@ -1,0 +1,129 @@
+import type { BenchPostgres } from './bench-postgres.ts'
+import { formatRate, median, note, type Figure } from './figures.ts'
+import type { ClientAnswer, ClientTask } from './http-clients.ts'
+import { startMillrace, TOKEN } from './millrace-server.ts'
+import type { RivalTask } from './rivals/rival.ts'
+import { createShop } from './shop.ts'
+import { createStorage } from './storage.ts'
+import { runWorkerProcess } from './worker-process.ts'
+
+export interface FanOutOptions {
+  /** Per consumer at batch 100. */
+  readonly messages: number
+  /** Per consumer at batch 1. */
+  readonly singles: number
+  readonly rounds: number
+  /** Others to compare with; empty: all. */
+  readonly systems: readonly string[]
+}
+
+interface Case {
+  readonly batchSize: number
+  readonly workers: number
+  readonly messages: number
+}
+
+const OURS = 'Millrace over HTTP'
+const DIRECT = 'direct SQL'
+const LIBRARIES = ['pg-boss', 'graphile-worker']
+const CONSUMERS = ['inventory', 'shipping', 'invoicing']
+const ORDERS_AT_ONCE = 1000
+
+/** By how many times ours must beat the others. */
+const DIRECT_BATCH_MIN = 2
+const LIBRARY_BATCH_MIN = 3
+const BEST_SINGLE_MIN = 2
+
+/** Every message to three consumers, from the first one put in to the last ack, system by system. */
+export async function compareFanOut(
+  postgres: BenchPostgres,
+  options: FanOutOptions,
+): Promise<Figure[]> {
+  const others = [DIRECT, ...LIBRARIES].filter(
+    (name) => options.systems.length === 0 || options.systems.includes(name),
+  )
+  const cases: Case[] = [
+    { batchSize: 100, workers: 4, messages: options.messages },
+    { batchSize: 1, workers: 64, messages: options.singles },
+  ]
+  const figures: Figure[] = []
+  for (const each of cases) {
+    const rates = new Map<string, number[]>()
+    for (let round = 0; round < options.rounds; round += 1) {
+      for (const system of [OURS, ...others]) {
+        const seconds =
+          system === OURS
+            ? await fanOutOurs(postgres, each)
+            : await fanOutRival(postgres, system, each)
+        const rate = (each.messages * CONSUMERS.length) / seconds
+        rates.set(system, [...(rates.get(system) ?? []), rate])
+        note(`${system}, batch ${each.batchSize}: ${formatRate(rate, 'messages')}`)
+      }
+    }
+    figures.push(...describeCase(each, rates))
+  }
+  return figures
+}
+
+/** The whole way: orders are inserted, captured through the slot, and received over HTTP. */
+async function fanOutOurs(postgres: BenchPostgres, each: Case): Promise<number> {
+  const shop = await createShop(postgres)
+  const slot = await shop.createSlot()
+  const storage = await createStorage(await postgres.createDatabase('storage'), shop.url, slot)
+  const server = await startMillrace(storage)
+  try {
+    await server.createConsumers(CONSUMERS)
+    const answer = await runWorkerProcess<ClientTask, ClientAnswer>('./http-clients.ts', {
+      url: server.url,
+      token: TOKEN,
+      consumers: CONSUMERS,
+      workers: each.workers,
+      batchSize: each.batchSize,
+      warmUpSeconds: 0,
+      messages: each.messages,
+      orders: { url: shop.url, count: each.messages, perTransaction: ORDERS_AT_ONCE },
+    })
+    return answer.seconds
+  } finally {
+    await server.stop()
+    await shop.dropSlot(slot)
+    await shop.close()
+  }
+}
+
+async function fanOutRival(postgres: BenchPostgres, system: string, each: Case): Promise<number> {
+  return runWorkerProcess<RivalTask, number>('./rivals/rival-process.ts', {
+    system,
+    url: await postgres.createDatabase('rival'),
+    queues: CONSUMERS,
+    ...each,
+  })
+}
+
+function describeCase(each: Case, rates: ReadonlyMap<string, readonly number[]>): Figure[] {
+  const workload = `${each.messages.toLocaleString('en')} × 3, batch ${each.batchSize}, ${each.workers} workers each`
+  const medians = new Map([...rates].map(([system, all]) => [system, median(all)]))
+  const ours = medians.get(OURS)!
+  medians.delete(OURS)
+  const best = Math.max(...medians.values())
+  return [
+    { what: OURS, workload, value: formatRate(ours, 'messages') },
+    ...[...medians].map(([system, rate]): Figure => {
+      const least = leastRatio(each, system, rate === best)
+      const ratio = ours / rate
+      return {
+        what: system,
+        workload,
+        value: `${formatRate(rate, 'messages')} (ours ${ratio.toFixed(1)} ×)`,
+        ...(least === undefined
+          ? {}
+          : { limit: { text: `ours ≥ ${least} ×`, kept: ratio >= least } }),
+      }
+    }),
+  ]
+}
+
+function leastRatio(each: Case, system: string, isBest: boolean): number | undefined {
+  if (each.batchSize === 1) return isBest ? BEST_SINGLE_MIN : undefined
+  return system === DIRECT ? DIRECT_BATCH_MIN : LIBRARY_BATCH_MIN
+}
