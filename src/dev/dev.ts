@@ -45,7 +45,7 @@ const ORDER_EVERY_MS = 1000
 /** Of the two seconds that stopping may take. */
 const WORKER_GRACE_MS = 300
 const REQUEST_GRACE_MS = 300
-const POSTGRES_STOP_MS = 800
+const POSTGRES_STOP_MS = 1300
 
 /** Everything on this machine: Postgres, the server, and a shop with its three services. */
 export async function startDev(options: DevOptions): Promise<DevServer> {

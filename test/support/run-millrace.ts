@@ -11,8 +11,8 @@ export interface MillraceProcess {
   /** All lines so far, of both streams. */
   readonly lines: readonly string[]
   readText(): string
-  /** The first line that matches, said already or still to come. */
-  waitForLine(pattern: RegExp): Promise<RegExpMatchArray>
+  /** The first line that matches (and whose first group is `wanted`), said already or still to come. */
+  waitForLine(pattern: RegExp, wanted?: (group: string) => boolean): Promise<RegExpMatchArray>
   /** Its exit code, once it has ended. */
   readonly ended: Promise<number | null>
 }
@@ -45,10 +45,12 @@ export function runMillrace(
     lines,
     readText,
     ended,
-    waitForLine: (pattern) =>
+    waitForLine: (pattern, wanted = () => true) =>
       new Promise((resolve, reject) => {
         const settle = (): void => {
-          const match = lines.map((line) => pattern.exec(line)).find((found) => found !== null)
+          const match = lines
+            .map((line) => pattern.exec(line))
+            .find((found) => found !== null && wanted(found[1] ?? ''))
           const isOver = child.exitCode !== null || child.signalCode !== null
           if (!match && !isOver) return
           watchers.delete(settle)
