@@ -1,5 +1,12 @@
 export { createClient, type Client } from './client.ts'
-export type { Consumer, Consumers, ConsumerStats, CreatedConsumer } from './consumers.ts'
+export type {
+  Consumer,
+  Consumers,
+  ConsumerStats,
+  CreatedConsumer,
+  FanOut,
+  ListedMessage,
+} from './consumers.ts'
 export type { Duration } from './duration.ts'
 export {
   ApiError,
@@ -39,7 +46,7 @@ export type {
   SettleAnswer,
   SettleBody,
 } from './queue-client.ts'
-export type { Source, Sources } from './sources.ts'
+export type { LoggedChange, Source, Sources } from './sources.ts'
 export type { StandardSchema } from './standard-schema.ts'
 export type { Token, Tokens } from './tokens.ts'
 export {

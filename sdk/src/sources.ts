@@ -1,9 +1,12 @@
 import type { components } from './generated/schema.ts'
+import type { FanOut } from './consumers.ts'
 import { bodyOf, type CallOptions, type Http, type Query } from './http.ts'
 import { listAll, type Page } from './list-all.ts'
 
 type Schemas = components['schemas']
 export type Source = Schemas['Source']
+/** A change as the log holds it. */
+export type LoggedChange = Schemas['Change']
 
 /** Databases whose changes are captured, by id or name. Bodies and answers are the API's own. */
 export type Sources = ReturnType<typeof createSources>
@@ -69,5 +72,27 @@ export function createSources({ api, repeatable, once }: Http) {
 
     health: (source: string, options?: CallOptions): Promise<Schemas['SourceHealth']> =>
       bodyOf(api.GET('/v1/sources/{source}/health', { ...at(source), ...repeatable(options) })),
+
+    /** A page of the log itself, whoever consumes it. */
+    changes: (
+      source: string,
+      query: Query<'/v1/sources/{source}/changes', 'get'> = {},
+      options?: CallOptions,
+    ): Promise<Page<LoggedChange>> =>
+      bodyOf(
+        api.GET('/v1/sources/{source}/changes', {
+          params: { path: { source }, query },
+          ...repeatable(options),
+        }),
+      ),
+
+    /** One change, and its state with every consumer that selects it. */
+    change: (source: string, seq: number, options?: CallOptions): Promise<FanOut> =>
+      bodyOf(
+        api.GET('/v1/sources/{source}/changes/{seq}', {
+          params: { path: { source, seq: String(seq) } },
+          ...repeatable(options),
+        }),
+      ),
   }
 }
