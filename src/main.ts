@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
 import { HttpServer } from './http/server.ts'
 import type { Logger } from './log.ts'
+import { LogRetention } from './log/retention.ts'
 import { Metrics } from './metrics.ts'
 import { openStorage } from './open-storage.ts'
 import { ProcessRegistry } from './process-registry.ts'
@@ -91,6 +92,9 @@ async function startParts(
   if (roles.has('reader')) {
     await capture.start()
     stops.push(() => capture.stop())
+    const retention = new LogRetention({ pool, logger, retentionMs: config.retentionMs })
+    retention.start()
+    stops.push(() => retention.stop())
   }
   if (roles.has('push')) {
     const workers = createPushWorkers(config, logger, database, queues, metrics)

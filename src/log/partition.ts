@@ -65,6 +65,38 @@ export async function dropLogPartitions(pool: pg.Pool, sourceNo: number): Promis
   }
 }
 
+/** The partitions of a source before the one in use, oldest first; all their seqs are below `before`. */
+export async function listFullPartitions(
+  pool: pg.Pool,
+  sourceNo: number,
+): Promise<{ name: string; before: number }[]> {
+  const { rows } = await pool.query<{ name: string; next_seq: string | null }>(
+    `select class.relname as name, (
+       select next_seq::text from millrace.position
+       where source_no = $2 order by first_seq desc limit 1
+     ) as next_seq
+     from pg_inherits join pg_class class on class.oid = inhrelid
+     where inhparent = to_regclass($1) and not inhdetachpending`,
+    [`millrace.${sourceLog(sourceNo)}`, sourceNo],
+  )
+  return rows
+    .map(({ name, next_seq }) => {
+      const before = (Number(name.split('_').at(-1)) + 1) * PARTITION_SEQS
+      return { name, before, nextSeq: Number(next_seq ?? 0) }
+    })
+    .filter(({ before, nextSeq }) => before <= nextSeq)
+    .sort((a, b) => a.before - b.before)
+    .map(({ name, before }) => ({ name, before }))
+}
+
+/** Drops one partition, without making readers or writers of the others wait. */
+export async function dropPartition(pool: pg.Pool, sourceNo: number, name: string): Promise<void> {
+  await pool.query(
+    `alter table millrace.${sourceLog(sourceNo)} detach partition millrace.${name} concurrently`,
+  )
+  await pool.query(`drop table millrace.${name}`)
+}
+
 function sourceLog(sourceNo: number): string {
   return `log_${sourceNo}`
 }
