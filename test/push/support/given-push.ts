@@ -74,7 +74,8 @@ export const test = base.extend<PushFixtures>({
     await Promise.all(receivers.map((receiver) => receiver.close()))
   },
   // Beside the storage it needs the webhooks: they close after the processes have stopped.
-  startPush: async ({ storage, givenReceiver: _ }, use) => {
+  startPush: async ({ storage, givenReceiver }, use) => {
+    void givenReceiver
     const processes: PushProcess[] = []
     await use(async (options) => {
       const started = await startPushProcess(storage, options)
