@@ -11,6 +11,8 @@ import { createShop, type Shop } from './support/shop.ts'
 import { createStorage, timeCapture, type BenchStorage } from './support/storage.ts'
 import { runWorkerProcess } from './support/worker-process.ts'
 
+const HTTP_CLIENTS = new URL('./support/http-clients.ts', import.meta.url)
+
 const CAPTURE_RATIO_MIN = 0.5
 const THREE_CONSUMERS_MIN = 60_000
 const SERVER_MEGABYTES_MAX = 300
@@ -155,7 +157,7 @@ async function measureHttp(
       const names = Array.from({ length: consumers }, (_, index) => `phase-${phase}-${index}`)
       await server.createConsumers(names)
       const usage = await measureUsage(server.pid)
-      const answer = await runWorkerProcess<ClientTask, ClientAnswer>('./http-clients.ts', {
+      const answer = await runWorkerProcess<ClientTask, ClientAnswer>(HTTP_CLIENTS, {
         url: server.url,
         token: TOKEN,
         consumers: names,

@@ -1,5 +1,7 @@
 import pg from 'pg'
 
+const HTTP_CLIENTS = new URL('./http-clients.ts', import.meta.url)
+
 import type { BenchPostgres } from './bench-postgres.ts'
 import { formatRate, median, note, type Figure } from './figures.ts'
 import type { ClientAnswer, ClientTask } from './http-clients.ts'
@@ -113,7 +115,7 @@ async function holdTransaction(url: string): Promise<pg.Client> {
 }
 
 async function leaseSingly(server: MillraceServer, name: string, count: number): Promise<void> {
-  await runWorkerProcess<ClientTask, ClientAnswer>('./http-clients.ts', {
+  await runWorkerProcess<ClientTask, ClientAnswer>(HTTP_CLIENTS, {
     url: server.url,
     token: TOKEN,
     consumers: [name],
@@ -132,7 +134,7 @@ async function measureRate(
 ): Promise<{ perSecond: number; usage: Usage | undefined }> {
   await server.createConsumers([name], { max_in_flight: 100_000 })
   const usage = await measureUsage(server.pid)
-  const answer = await runWorkerProcess<ClientTask, ClientAnswer>('./http-clients.ts', {
+  const answer = await runWorkerProcess<ClientTask, ClientAnswer>(HTTP_CLIENTS, {
     url: server.url,
     token: TOKEN,
     consumers: [name],

@@ -16,22 +16,18 @@ export interface StreamCounter {
 
 /** Postgres' own program where it is installed, else a bare reader in this process. */
 export async function findStreamCounter(): Promise<StreamCounter> {
-  const version = await runProgram(['--version']).catch(() => undefined)
+  const output = await runProgram(['--version']).catch(() => undefined)
+  const version = output && /\d[\d.]*/.exec(output)?.[0]
   return version === undefined
     ? { name: 'a bare reader (no pg_recvlogical here)', read: readBare }
-    : {
-        name: version.trim().replaceAll(/ \(PostgreSQL\)|^(.*\) .*) \(.*\)$/g, '$1'),
-        read: readByProgram,
-      }
+    : { name: `${PROGRAM} ${version}`, read: readByProgram }
 }
 
 async function readByProgram(url: string, slot: string, endLsn: string): Promise<number> {
   const startedAt = performance.now()
-  await runProgram([
-    ...['--start', '--no-loop', '--slot', slot, '--endpos', endLsn, '--file', '/dev/null'],
-    ...['--option', 'proto_version=1', '--option', `publication_names=${PUBLICATION}`],
-    ...['--dbname', url],
-  ])
+  const reads = ['--start', '--no-loop', '--slot', slot, '--endpos', endLsn, '--file', '/dev/null']
+  const output = ['--option', 'proto_version=1', '--option', `publication_names=${PUBLICATION}`]
+  await runProgram([...reads, ...output, '--dbname', url])
   return (performance.now() - startedAt) / 1000
 }
 

@@ -7,6 +7,9 @@ import { createShop } from './shop.ts'
 import { createStorage } from './storage.ts'
 import { runWorkerProcess } from './worker-process.ts'
 
+const HTTP_CLIENTS = new URL('./http-clients.ts', import.meta.url)
+const RIVAL = new URL('./rivals/rival-process.ts', import.meta.url)
+
 export interface FanOutOptions {
   /** Per consumer at batch 100. */
   readonly messages: number
@@ -73,7 +76,7 @@ async function fanOutOurs(postgres: BenchPostgres, each: Case): Promise<number> 
   const server = await startMillrace(storage)
   try {
     await server.createConsumers(CONSUMERS)
-    const answer = await runWorkerProcess<ClientTask, ClientAnswer>('./http-clients.ts', {
+    const answer = await runWorkerProcess<ClientTask, ClientAnswer>(HTTP_CLIENTS, {
       url: server.url,
       token: TOKEN,
       consumers: CONSUMERS,
@@ -92,7 +95,7 @@ async function fanOutOurs(postgres: BenchPostgres, each: Case): Promise<number> 
 }
 
 async function fanOutRival(postgres: BenchPostgres, system: string, each: Case): Promise<number> {
-  return runWorkerProcess<RivalTask, number>('./rivals/rival-process.ts', {
+  return runWorkerProcess<RivalTask, number>(RIVAL, {
     system,
     url: await postgres.createDatabase('rival'),
     queues: CONSUMERS,

@@ -1,18 +1,18 @@
 import { fork } from 'node:child_process'
 
 /**
- * Runs a script of this folder in a process of its own, hands it one task and
+ * Runs a script in a process of its own, hands it one task and
  * waits for one answer.
  */
 export async function runWorkerProcess<Task extends object, Answer>(
-  script: string,
+  script: URL,
   task: Task,
 ): Promise<Answer> {
-  const child = fork(new URL(script, import.meta.url))
+  const child = fork(script)
   return new Promise<Answer>((resolve, reject) => {
     child.once('message', (answer) => resolve(answer as Answer))
     child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)))
+    child.once('exit', (code) => reject(new Error(`${script.pathname} ended with ${code}`)))
     child.send(task)
   })
 }
