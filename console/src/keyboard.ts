@@ -1,0 +1,35 @@
+import { useEffect, useRef } from 'preact/hooks'
+
+/** By key, or two keys in a row: `j`, `Escape`, `g o`. */
+export type Shortcuts = Record<string, (event: KeyboardEvent) => void>
+
+const SEQUENCE_MS = 900
+
+/** Listens while the component is shown. Typing in a field is not meant for us. */
+export function useShortcuts(shortcuts: Shortcuts): void {
+  const latest = useRef(shortcuts)
+  latest.current = shortcuts
+  useEffect(() => {
+    let first = ''
+    let firstAt = 0
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
+      if (event.key !== 'Escape' && isTyping(event.target)) return
+      if (document.querySelector('dialog[open]')) return
+      const sequence =
+        first && event.timeStamp - firstAt < SEQUENCE_MS ? `${first} ${event.key}` : ''
+      const run = latest.current[sequence] ?? latest.current[event.key]
+      first = event.key
+      firstAt = event.timeStamp
+      if (!run) return
+      event.preventDefault()
+      run(event)
+    }
+    document.addEventListener('keydown', onKeyDown)
+    return () => document.removeEventListener('keydown', onKeyDown)
+  }, [])
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches('input, textarea, select')
+}

@@ -1,0 +1,142 @@
+import { ErrorBoundary, useRoute } from 'preact-iso'
+
+import { client } from '../api.ts'
+import { formatCount, formatDuration, formatRate, formatTime } from '../format.ts'
+import { useLive, type LiveConsumer } from '../live.ts'
+import { lazyPart } from '../lazy-part.tsx'
+import { Label, Loaded, Note, Skeletons, Tag } from '../ui/parts.tsx'
+import { useQuery } from '../use-query.ts'
+import { useTitle } from '../use-title.ts'
+import { ConsumerActions } from './consumer-actions.tsx'
+import { ConsumerSettings } from './consumer-settings.tsx'
+import { DeadLetters } from './dead-letters.tsx'
+import { Messages } from './messages.tsx'
+import { UseIt } from './use-it.tsx'
+
+const RateChart = lazyPart(() => import('../ui/rate-chart.tsx').then((part) => part.RateChart))
+
+const TABS = [
+  ['', 'Messages'],
+  ['dead-letters', 'Dead letters'],
+  ['settings', 'Settings'],
+  ['use', 'Use it'],
+] as const
+
+export function Consumer() {
+  const { params } = useRoute()
+  const name = params['consumer'] ?? ''
+  const tab = params['tab'] ?? ''
+  const { overview, history } = useLive()
+  const query = useQuery(name, (signal) => client.consumers.get(name, { signal }))
+  useTitle(name)
+  const now = overview?.consumers.find((consumer) => consumer.name === name)
+  return (
+    <Loaded query={query}>
+      {(consumer) => (
+        <div class="page">
+          <div class="page-head">
+            <div>
+              <h1>
+                {name} <Label>{consumer.mode}</Label>
+                {consumer.paused && <Tag tone="warn">Paused</Tag>}
+              </h1>
+              <p>
+                {consumer.actions.join(', ')} of <Tables tables={consumer.tables} /> from{' '}
+                <a href={`/sources/${consumer.source}`}>{consumer.source}</a>
+              </p>
+            </div>
+            <ConsumerActions consumer={consumer} onChanged={query.reload} />
+          </div>
+          {consumer.paused && <PauseNote paused={consumer.paused} />}
+          {now ? (
+            <>
+              <Stats consumer={now} />
+              <ErrorBoundary>
+                <RateChart points={history.get(now.id) ?? []} />
+              </ErrorBoundary>
+            </>
+          ) : (
+            <Skeletons count={2} />
+          )}
+          <nav class="tabs" aria-label="Of this consumer">
+            {TABS.map(([key, text]) => (
+              <a
+                key={key}
+                href={`/consumers/${name}${key && `/${key}`}`}
+                aria-current={key === tab ? 'page' : undefined}
+              >
+                {text}
+                {key === 'dead-letters' && now !== undefined && now.stats.dead > 0 && (
+                  <span class="bad"> {formatCount(now.stats.dead)}</span>
+                )}
+              </a>
+            ))}
+          </nav>
+          {tab === '' && <Messages consumer={consumer} />}
+          {tab === 'dead-letters' && <DeadLetters consumer={consumer} />}
+          {tab === 'settings' && <ConsumerSettings consumer={consumer} onChanged={query.reload} />}
+          {tab === 'use' && <UseIt consumer={consumer} />}
+        </div>
+      )}
+    </Loaded>
+  )
+}
+
+const TABLES_SHOWN = 3
+
+function Tables({ tables }: { tables: readonly string[] }) {
+  const shown = tables.slice(0, TABLES_SHOWN).map((table) => (table === '*' ? 'all tables' : table))
+  const more = tables.length - shown.length
+  return (
+    <span title={tables.join('\n')}>
+      {shown.join(', ')}
+      {more > 0 && ` and ${more} more`}
+    </span>
+  )
+}
+
+function PauseNote({ paused }: { paused: { until: string | null; reason: string | null } }) {
+  return (
+    <Note tone="warn">
+      <strong>Nothing is delivered</strong>
+      {paused.until ? ` until ${formatTime(paused.until)}` : ' until somebody resumes it'}
+      {paused.reason ? `: ${paused.reason}` : '.'}
+    </Note>
+  )
+}
+
+function Stats({ consumer: { stats } }: { consumer: LiveConsumer }) {
+  const age = stats.oldest_unacked_age_ms
+  return (
+    <dl class="stats">
+      <div>
+        <dt>Acked</dt>
+        <dd>{formatRate(stats.rates.acked)}</dd>
+      </div>
+      <div>
+        <dt>Backlog</dt>
+        <dd>{formatCount(stats.backlog)}</dd>
+      </div>
+      <div>
+        <dt>In flight</dt>
+        <dd>{formatCount(stats.leased)}</dd>
+      </div>
+      <div>
+        <dt>Retrying</dt>
+        <dd>{formatCount(stats.retrying)}</dd>
+      </div>
+      <div>
+        <dt>Waiting in order</dt>
+        <dd>{formatCount(stats.waiting)}</dd>
+      </div>
+      <div>
+        <dt>Dead</dt>
+        <dd class={stats.dead > 0 ? 'bad' : ''}>{formatCount(stats.dead)}</dd>
+      </div>
+      <div>
+        <dt>Oldest unacked</dt>
+        <dd>{age === null ? '–' : formatDuration(age)}</dd>
+      </div>
+    </dl>
+  )
+}

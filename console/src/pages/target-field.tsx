@@ -1,0 +1,68 @@
+import { useState } from 'preact/hooks'
+
+import type { Target } from '../messages.ts'
+import { Field, Select } from '../ui/field.tsx'
+
+interface TargetFieldProps {
+  legend: string
+  value: Target
+  onChange: (target: Target) => void
+}
+
+type Way = 'earliest' | 'latest' | 'time' | 'seq'
+
+const WAYS = [
+  ['earliest', 'The beginning of the log'],
+  ['latest', 'The end of the log'],
+  ['time', 'A time'],
+  ['seq', 'A change by its number'],
+] as const
+
+const HOUR_MS = 3_600_000
+
+/** A place in the log. */
+export function TargetField({ legend, value, onChange }: TargetFieldProps) {
+  const [time, setTime] = useState(() => toLocal(new Date(Date.now() - HOUR_MS)))
+  const [seq, setSeq] = useState('1')
+  const way: Way = typeof value === 'string' ? value : 'time' in value ? 'time' : 'seq'
+  const change = (next: Way, nextTime = time, nextSeq = seq): void => {
+    if (next === 'time') {
+      if (nextTime !== '') onChange({ time: new Date(nextTime).toISOString() })
+    } else if (next === 'seq') {
+      if (/^\d+$/.test(nextSeq)) onChange({ seq: Number(nextSeq) })
+    } else onChange(next)
+  }
+  return (
+    <div class="fields">
+      <Select label={legend} value={way} options={WAYS} onChange={(next) => change(next as Way)} />
+      {way === 'time' && (
+        <Field
+          label="In your time zone"
+          type="datetime-local"
+          value={time}
+          onInput={(text) => {
+            setTime(text)
+            change('time', text)
+          }}
+        />
+      )}
+      {way === 'seq' && (
+        <Field
+          label="Number"
+          type="number"
+          value={seq}
+          onInput={(text) => {
+            setSeq(text)
+            change('seq', time, text)
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+/** As an input of the type datetime-local takes it. */
+function toLocal(date: Date): string {
+  const shifted = new Date(date.getTime() - date.getTimezoneOffset() * 60_000)
+  return shifted.toISOString().slice(0, 16)
+}

@@ -1,0 +1,57 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+
+import { Button } from './button.tsx'
+
+export interface MenuItem {
+  label: string
+  danger?: boolean
+  run: () => void
+}
+
+export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
+  const [isOpen, setIsOpen] = useState(false)
+  const element = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    if (!isOpen) return
+    element.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
+    const onPointer = (event: Event): void => {
+      if (!element.current?.contains(event.target as Node)) setIsOpen(false)
+    }
+    document.addEventListener('pointerdown', onPointer)
+    return () => document.removeEventListener('pointerdown', onPointer)
+  }, [isOpen])
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const entries = [...(element.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])]
+    const at = entries.indexOf(document.activeElement as HTMLElement)
+    if (event.key === 'Escape') setIsOpen(false)
+    else if (event.key === 'ArrowDown') entries[(at + 1) % entries.length]?.focus()
+    else if (event.key === 'ArrowUp') entries.at(at - 1)?.focus()
+    else return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+  if (items.length === 0) return null
+  return (
+    <div class="menu" ref={element} onKeyDown={onKeyDown}>
+      <Button icon="more" label={label} expanded={isOpen} onClick={() => setIsOpen(!isOpen)} />
+      {isOpen && (
+        <div class="menu-list" role="menu">
+          {items.map((item) => (
+            <button
+              key={item.label}
+              type="button"
+              role="menuitem"
+              class={item.danger ? 'bad' : ''}
+              onClick={() => {
+                setIsOpen(false)
+                item.run()
+              }}
+            >
+              {item.label}
+            </button>
+          ))}
+        </div>
+      )}
+    </div>
+  )
+}

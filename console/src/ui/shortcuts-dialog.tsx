@@ -1,0 +1,38 @@
+import { Fragment } from 'preact'
+
+import { Dialog } from './dialog.tsx'
+
+const SHORTCUTS: [keys: string[], what: string][] = [
+  [['g', 'o'], 'Overview'],
+  [['g', 't'], 'Live tail'],
+  [['g', 's'], 'Sources'],
+  [['g', 'a'], 'About'],
+  [['c', 'c'], 'Create a consumer'],
+  [['/'], 'Search in the page'],
+  [['j'], 'Next row'],
+  [['k'], 'Row before'],
+  [['Enter'], 'Open the row'],
+  [['Esc'], 'Close what is open'],
+  [['?'], 'This list'],
+]
+
+export function ShortcutsDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard shortcuts" onClose={onClose}>
+      <dl class="facts">
+        {SHORTCUTS.map(([keys, what]) => (
+          <Fragment key={what}>
+            <dt>
+              {keys.map((key) => (
+                <Fragment key={key}>
+                  <kbd>{key}</kbd>{' '}
+                </Fragment>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </Fragment>
+        ))}
+      </dl>
+    </Dialog>
+  )
+}
