@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts'
 import { startServer, type Server } from '../main.ts'
 import { createDemoWorker, DEMO_SERVICES } from './demo-services.ts'
 import { createOrders, DemoShop } from './demo-shop.ts'
-import { openDevDirectory, saveShopUrl, type DevDirectory } from './dev-directory.ts'
+import { openDevDirectory, readShopUrl, saveShopUrl, type DevDirectory } from './dev-directory.ts'
 import { connectSource, createConsumer } from './set-up.ts'
 
 export interface DevOptions {
@@ -84,12 +84,14 @@ async function startPostgres(
   directory: DevDirectory,
   { progress, onFailure }: DevOptions,
 ): Promise<EmbeddedPostgres> {
+  // The port of the last run, where it is free: the source says it until it is told another.
+  const lastUrl = await readShopUrl(directory.path)
   const label = directory.isNew ? 'making a Postgres' : 'starting Postgres'
   const postgres = await progress(label, () =>
     startEmbeddedPostgres({
       directory: directory.postgresDirectory,
       password: directory.postgresPassword,
-      port: POSTGRES_PORT,
+      port: lastUrl === undefined ? POSTGRES_PORT : Number(new URL(lastUrl).port),
       stopMsMax: POSTGRES_STOP_MS,
       onCrash: (log) => onFailure(`Postgres ended by itself: ${log}`),
     }),
