@@ -164,7 +164,8 @@ export class Dispatcher {
   /** Answers all who wait with nothing, and lets nobody wait any more. Settling goes on. */
   drain(): void {
     this.#isDraining = true
-    for (const waiter of [...this.#waiters]) this.#finishEmpty(waiter)
+    const waiters = this.#waiters
+    for (const waiter of waiters) this.#finishEmpty(waiter)
   }
 
   /** Waits until what is under way is done. */

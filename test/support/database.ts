@@ -52,7 +52,7 @@ export const test = base.extend<Fixtures>({
     const url = urlOfDatabase(name)
     const client = new pg.Client(url)
     await client.connect()
-    await use({ url, name, query: client.query.bind(client) as pg.Client['query'] })
+    await use({ url, name, query: client.query.bind(client) })
     await client.end()
     await dropDatabaseWithSlots(name)
   },

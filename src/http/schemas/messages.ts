@@ -6,12 +6,10 @@ const SEQ_MAX = Number.MAX_SAFE_INTEGER
 
 const seq = z.int().min(0).max(SEQ_MAX).meta({ description: 'The place in the source’s log.' })
 
-export const stateSchema = z
-  .enum(['ahead', 'leased', 'retrying', 'waiting', 'dead', 'acked'])
-  .meta({
-    description:
-      '`ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.',
-  })
+const stateSchema = z.enum(['ahead', 'leased', 'retrying', 'waiting', 'dead', 'acked']).meta({
+  description:
+    '`ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.',
+})
 
 const keyQuery = z.string().max(1000).optional().meta({
   description: 'The primary key as JSON: `42`, `"a"`, or for several columns `[42,"a"]`.',
@@ -68,7 +66,7 @@ const place = {
   history: z.array(event).meta({ description: 'The last ten events off the happy path.' }),
 }
 
-export const messageSchema = z
+const messageSchema = z
   .object({
     ...change,
     replay: z.int().meta({ description: '0, or the replay that brought it again.' }),
@@ -80,9 +78,7 @@ export const messageSchema = z
 
 export const messageList = pageOf(messageSchema).openapi('ListedMessageList')
 
-export const changeSchema = z
-  .object({ ...change, record: row, changes: row.nullable() })
-  .openapi('Change')
+const changeSchema = z.object({ ...change, record: row, changes: row.nullable() }).openapi('Change')
 
 export const changeList = pageOf(changeSchema).openapi('ChangeList')
 

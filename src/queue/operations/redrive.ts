@@ -5,7 +5,7 @@ import type { Consumer } from '../consumer.ts'
 import { moveQueue } from './move-queue.ts'
 
 /** In one call at most; the answer says how many are left. */
-export const REDRIVE_MAX = 10_000
+const REDRIVE_MAX = 10_000
 
 export interface RedriveResult {
   redriven: number

@@ -47,7 +47,7 @@ export function startReplay(
     const after = await findCursor(trx, consumer.sourceNo, range.from)
     const to = Math.min(await findCursor(trx, consumer.sourceNo, range.to), position.cursor)
     const total = await countSelected(trx, consumer, { after, to })
-    const replayNo = Number(newest ?? 0) + 1
+    const replayNo = (newest ?? 0) + 1
     await sql`
       insert into millrace.replay (consumer_no, replay_no, cursor_seq, to_seq, key, total, created_at, finished_at)
       values (${consumer.consumerNo}, ${replayNo}, ${after}, ${to}, ${range.key}, ${total}, millrace.clock(),

@@ -8,10 +8,10 @@ import type { QueueState, Replay } from './queue-state.ts'
 import type { Tick } from './tick.ts'
 
 /** Messages waiting behind their groups at most; past it the cursor waits. */
-export const WAITING_MAX = 10_000
+const WAITING_MAX = 10_000
 
 /** Waiting and retrying ones together: past it nothing new is delivered until some are settled. */
-export const SET_ASIDE_MAX = 100_000
+const SET_ASIDE_MAX = 100_000
 
 /** Entries looked at in one claim at most, so that a tick stays short. */
 const SCAN_MAX = 10_000

@@ -92,7 +92,7 @@ export function settleItem(
         ...(worker ? { worker } : {}),
       })
       return { ackId: settlement.ackId, status: 'dead_lettered' }
-    case 'nack': {
+    default: {
       const delayMs = settlement.delayMs ?? retryDelayMs(item.attempt)
       if (settlement.countAttempt === false) item.attempt -= 1
       tick.counts.nacked += 1

@@ -51,7 +51,7 @@ export async function runCommands(
 
 class Run {
   readonly #model = new QueueModel()
-  readonly #received: { received: Received; deliveries: Delivery[] }[] = []
+  readonly #received: { received: Received; deliveries: Delivery[]; process: TestProcess }[] = []
   readonly #storage: Database
   readonly #source: GivenSource
   readonly #consumer: Consumer
@@ -83,17 +83,20 @@ class Run {
         this.#model.append(command.changes)
         return
       case 'receive':
-        this.#note(await this.#processes[command.process]!.receive(this.#consumer, command))
+        await this.#receive(this.#processes[command.process]!, command)
         return
       case 'receiveTogether': {
         const all = await Promise.all(
-          Array.from({ length: command.callers }, (_, index) =>
-            this.#processes[index % PROCESSES]!.receive(this.#consumer, command),
-          ),
+          Array.from({ length: command.callers }, async (_, index) => {
+            const process = this.#processes[index % PROCESSES]!
+            return { process, received: await process.receive(this.#consumer, command) }
+          }),
         )
         // Which came first is not known: told in the order of the log they must fit all the same.
-        all.sort((a, b) => (a.messages[0]?.seq ?? 0) - (b.messages[0]?.seq ?? 0))
-        for (const received of all) this.#note(received)
+        const firstSeq = ({ received }: { received: Received }): number =>
+          received.messages[0]?.seq ?? 0
+        all.sort((a, b) => firstSeq(a) - firstSeq(b))
+        for (const { process, received } of all) this.#note(process, received)
         return
       }
       case 'ack':
@@ -104,7 +107,8 @@ class Run {
         return
       case 'giveBack': {
         const held = this.#received[command.pick % Math.max(1, this.#received.length)]
-        if (!held) return
+        // A process that has stopped gives nothing back: then the lease runs out.
+        if (!held || !this.#processes.includes(held.process)) return
         await held.received.giveBack()
         for (const delivery of held.deliveries) this.#model.giveBack(delivery)
         return
@@ -160,10 +164,17 @@ class Run {
     }
   }
 
-  #note(received: Received): void {
+  async #receive(
+    process: TestProcess,
+    command: Extract<Command, { kind: 'receive' }>,
+  ): Promise<void> {
+    this.#note(process, await process.receive(this.#consumer, command))
+  }
+
+  #note(process: TestProcess, received: Received): void {
     this.#model.receive(received.messages)
     const deliveries = this.#model.deliveries.slice(-received.messages.length || Infinity)
-    if (received.messages.length > 0) this.#received.push({ received, deliveries })
+    if (received.messages.length > 0) this.#received.push({ received, deliveries, process })
   }
 
   async #settle(
@@ -182,9 +193,12 @@ class Run {
       picked.map((delivery) => toSettlement(command, delivery)),
     )
     for (const [index, delivery] of picked.entries()) {
-      this.#model.settle(delivery, command.kind, results[index]!, {
-        ...(command.kind === 'nack' ? { count: command.count } : {}),
-      })
+      this.#model.settle(
+        delivery,
+        command.kind,
+        results[index]!,
+        command.kind === 'nack' ? { count: command.count } : {},
+      )
     }
   }
 
@@ -244,7 +258,7 @@ function toSettlement(
       }
     case 'deadLetter':
       return { kind: 'dead_letter', ackId }
-    case 'extend':
+    default:
       return { kind: 'extend', ackId, visibilityTimeoutMs: command.ms }
   }
 }
