@@ -4,6 +4,7 @@ import { messageDefinitions } from './routes/messages.ts'
 import { movementDefinitions } from './routes/movements.ts'
 import { operationDefinitions } from './routes/operations.ts'
 import { queueDefinitions } from './routes/queue.ts'
+import { sequinDefinitions } from './routes/sequin.ts'
 import { sourceDefinitions } from './routes/sources.ts'
 import { tokenDefinitions } from './routes/tokens.ts'
 
@@ -16,4 +17,5 @@ export const allDefinitions = {
   ...sourceDefinitions,
   ...tokenDefinitions,
   ...operationDefinitions,
+  ...sequinDefinitions,
 } satisfies RouteDefinitions

@@ -19,6 +19,7 @@ import { createMessageHandlers, messageDefinitions } from './routes/messages.ts'
 import { createMovementHandlers, movementDefinitions } from './routes/movements.ts'
 import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
 import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
+import { createSequinHandlers, sequinDefinitions } from './routes/sequin.ts'
 import { createSessionHandlers, sessionDefinitions } from './routes/session.ts'
 import { createSourceHandlers, sourceDefinitions } from './routes/sources.ts'
 import { createTokenHandlers, tokenDefinitions } from './routes/tokens.ts'
@@ -72,6 +73,7 @@ export function createApp(deps: AppDeps): Hono {
   mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)
   mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
   mountRoutes(app, operationDefinitions, operations, options)
+  mountRoutes(app, sequinDefinitions, createSequinHandlers(queues), options)
   mountRoutes(app, sessionDefinitions, createSessionHandlers(authority, sessions), options)
   mountRoutes(app, eventDefinitions, createEventHandlers(overview), options)
   mountPages(app, createDocsPages())

@@ -32,6 +32,7 @@ const TAGS = [
   { name: 'Sources', description: 'Databases whose changes are captured.' },
   { name: 'Tokens', description: 'Who may do what.' },
   { name: 'Operations', description: 'Health, metrics and this document.' },
+  { name: 'Sequin', description: 'The calls of Sequin’s clients, who change a URL and a token.' },
 ]
 
 /** `openapi.yaml`, made of the same schemas that check requests. */

@@ -701,6 +701,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/http_pull_consumers/{consumer}/receive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lease messages, in Sequin’s shape
+         * @description Scope: `consume`.
+         */
+        get: operations["sequinReceiveByGet"];
+        put?: never;
+        /**
+         * Lease messages, in Sequin’s shape
+         * @description Scope: `consume`.
+         */
+        post: operations["sequinReceive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/http_pull_consumers/{consumer}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge messages, as Sequin’s clients do
+         * @description Scope: `consume`.
+         */
+        post: operations["sequinAck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/http_pull_consumers/{consumer}/nack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give messages back, as Sequin’s clients do
+         * @description The first time they come again at once, then as the retry policy says.
+         *
+         *     Scope: `consume`.
+         */
+        post: operations["sequinNack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sequin_streams/{consumer}/receive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lease messages, in Sequin’s shape
+         * @description Scope: `consume`.
+         */
+        get: operations["sequinStreamReceiveByGet"];
+        put?: never;
+        /**
+         * Lease messages, in Sequin’s shape
+         * @description Scope: `consume`.
+         */
+        post: operations["sequinStreamReceive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sequin_streams/{consumer}/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge messages, as Sequin’s clients do
+         * @description Scope: `consume`.
+         */
+        post: operations["sequinStreamAck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sequin_streams/{consumer}/nack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give messages back, as Sequin’s clients do
+         * @description The first time they come again at once, then as the retry policy says.
+         *
+         *     Scope: `consume`.
+         */
+        post: operations["sequinStreamNack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2151,6 +2283,48 @@ export interface components {
                 draining: boolean;
             };
         };
+        SequinReceiveResponse: {
+            data: {
+                /**
+                 * @description The `ack_id` of a received message, unchanged.
+                 * @example a-1-2s-k3x9f2-0-1z4
+                 */
+                ack_id: string;
+                data: {
+                    /** @description The row’s columns; numbers have all their digits. */
+                    record: {
+                        [key: string]: unknown;
+                    };
+                    /** @description The previous values of the columns that changed; null: none. */
+                    changes: {
+                        [key: string]: unknown;
+                    } | null;
+                    /** @enum {string} */
+                    action: "insert" | "update" | "delete" | "read" | "truncate";
+                    metadata: components["schemas"]["MessageMetadata"];
+                };
+            }[];
+        };
+        SequinReceiveRequest: {
+            /** @description Messages at most; 1. */
+            batch_size?: number;
+            /** @description The same; it goes before `batch_size`. */
+            max_batch_size?: number;
+            /**
+             * @description In ms, or as "20s". More than 55 s counts as 55 s.
+             * @default 0
+             */
+            wait_for?: number | string;
+        };
+        SequinSettleResponse: {
+            /** @enum {boolean} */
+            success: true;
+            /** @description Ids that settled nothing, because their lease was lost. */
+            lease_lost?: string[];
+        };
+        SequinSettleRequest: {
+            ack_ids: string[];
+        };
     };
     responses: {
         /** @description Malformed. */
@@ -3569,6 +3743,300 @@ export interface operations {
                     "application/yaml": string;
                 };
             };
+        };
+    };
+    sequinReceiveByGet: {
+        parameters: {
+            query?: {
+                /** @description Messages at most; 1. */
+                batch_size?: number;
+                /** @description The same; it goes before `batch_size`. */
+                max_batch_size?: number;
+                /** @description In ms, or as "20s". More than 55 s counts as 55 s. */
+                wait_for?: number | string;
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages, or none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinReceiveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            429: components["responses"]["Refusal429"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinReceive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SequinReceiveRequest"];
+            };
+        };
+        responses: {
+            /** @description Messages, or none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinReceiveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            429: components["responses"]["Refusal429"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinAck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SequinSettleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinSettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinNack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SequinSettleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinSettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinStreamReceiveByGet: {
+        parameters: {
+            query?: {
+                /** @description Messages at most; 1. */
+                batch_size?: number;
+                /** @description The same; it goes before `batch_size`. */
+                max_batch_size?: number;
+                /** @description In ms, or as "20s". More than 55 s counts as 55 s. */
+                wait_for?: number | string;
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages, or none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinReceiveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            429: components["responses"]["Refusal429"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinStreamReceive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SequinReceiveRequest"];
+            };
+        };
+        responses: {
+            /** @description Messages, or none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinReceiveResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            429: components["responses"]["Refusal429"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinStreamAck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SequinSettleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinSettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    sequinStreamNack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 1024 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SequinSettleRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SequinSettleResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
         };
     };
 }

@@ -3,6 +3,7 @@ import type { Consumer } from '../../queue/consumer.ts'
 import type {
   QueueService,
   Received,
+  ReceiveOptions,
   Settlement,
   SettlementResult,
 } from '../../queue/queue-service.ts'
@@ -123,11 +124,7 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
   ): Promise<Reply> => {
     refuseRepeated(settlements, toPointer)
     const consumer = await findConsumer(reference)
-    try {
-      return presentResults(await queues.settle(consumer, settlements))
-    } catch (error) {
-      throw repoint(error, toPointer)
-    }
+    return presentResults(await settleAt(queues, consumer, settlements, toPointer))
   }
   const settleAll = (
     call: { param: Call<Definitions['ackMessages']>['param'] },
@@ -139,15 +136,9 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
   return {
     async receiveMessages(call) {
       const consumer = await findConsumer(call.param('consumer'))
-      if (consumer.mode === 'push') {
-        throw new MillraceError(
-          'consumer_is_push',
-          `The messages of "${consumer.name}" are pushed to its webhook; receive takes consumers of mode "pull".`,
-        )
-      }
       const { body } = call
       const { signal } = call.context.req.raw
-      const received = await queues.receive(consumer, {
+      const received = await receiveFrom(queues, consumer, {
         batchSize: body.batch_size,
         waitMs: body.wait_for,
         maxBytes: body.max_bytes,
@@ -157,7 +148,6 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
           : { visibilityTimeoutMs: body.visibility_timeout_ms }),
         ...(body.worker === undefined ? {} : { worker: body.worker }),
       })
-      giveBackWhenGone(received, signal)
       return { status: 200, body: presentReceived(received) }
     },
     ackMessages: (call) => settleAll(call, call.body.ack_ids, (ackId) => ({ kind: 'ack', ackId })),
@@ -182,6 +172,26 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
       return settle(call.param('consumer'), settlements, (index) => pointers[index] ?? '')
     },
   }
+}
+
+/**
+ * Leases messages for one request, which get back when its client is gone.
+ * @throws MillraceError `consumer_is_push`, and what `QueueService.receive` throws
+ */
+export async function receiveFrom(
+  queues: QueueService,
+  consumer: Consumer,
+  options: ReceiveOptions & { signal: AbortSignal },
+): Promise<Received> {
+  if (consumer.mode === 'push') {
+    throw new MillraceError(
+      'consumer_is_push',
+      `The messages of "${consumer.name}" are pushed to its webhook; receive takes consumers of mode "pull".`,
+    )
+  }
+  const received = await queues.receive(consumer, options)
+  giveBackWhenGone(received, options.signal)
+  return received
 }
 
 /**
@@ -254,6 +264,20 @@ function refuseRepeated(
       errors: [{ pointer: toPointer(index), detail: 'is given twice' }],
     })
   })
+}
+
+/** Settles; where an id is malformed, the error points to where the client wrote it. */
+export async function settleAt(
+  queues: QueueService,
+  consumer: Consumer,
+  settlements: readonly Settlement[],
+  toPointer: (index: number) => string,
+): Promise<SettlementResult[]> {
+  try {
+    return await queues.settle(consumer, settlements)
+  } catch (error) {
+    throw repoint(error, toPointer)
+  }
 }
 
 /** The queue points into its list of settlements, the client sent a body. */

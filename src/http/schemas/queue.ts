@@ -75,7 +75,7 @@ const rowSchema = z
   .record(z.string(), z.any())
   .meta({ description: 'The row’s columns; numbers have all their digits.' })
 
-const messageSchema = z
+export const messageSchema = z
   .object({
     ack_id: ackIdSchema,
     record: rowSchema,
