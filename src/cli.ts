@@ -3,6 +3,13 @@ import { Command, CommanderError } from 'commander'
 import { addDevCommand } from './cli/dev.ts'
 import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
 import { addMigrateCommand } from './cli/migrate.ts'
+import { addConsumerCommands } from './cli/server/consumers.ts'
+import { addMovementCommands } from './cli/server/movements.ts'
+import { addQueueCommands } from './cli/server/queue.ts'
+import { addSourceCommands } from './cli/server/sources.ts'
+import { addStatsCommand } from './cli/server/stats.ts'
+import { addTailCommand } from './cli/server/tail.ts'
+import { addTokenCommands } from './cli/server/tokens.ts'
 import { addServeCommand } from './cli/serve.ts'
 import { addSqlCommand } from './cli/sql.ts'
 import { openTerminal, printLine, type Terminal } from './cli/terminal.ts'
@@ -17,14 +24,18 @@ Examples:
   millrace dev --no-demo          the same, empty
   millrace serve                  the server, from the environment
   millrace help serve             what serve reads from the environment
+  millrace stats                  how the queues of a running server are doing
 
 Exit codes:
-  0  done      1  failed      2  wrong arguments or settings      130  interrupted
+  0  done      1  failed      2  wrong arguments or settings      3  refused: token or scope
+  4  no such thing      5  the server does not answer      130  interrupted
 `
 
 /** Runs one command line and answers its exit code. */
-export async function runCli(commandLine: readonly string[]): Promise<number> {
-  const terminal = openTerminal(readEnvironment())
+export async function runCli(
+  commandLine: readonly string[],
+  terminal: Terminal = openTerminal(readEnvironment()),
+): Promise<number> {
   try {
     await createProgram(terminal).parseAsync(commandLine, { from: 'user' })
     return EXIT_CODE.ok
@@ -39,11 +50,22 @@ function createProgram(terminal: Terminal): Command {
     .version(VERSION, '-V, --version')
     .addHelpText('after', HELP)
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.stdout.write(text),
+      writeErr: (text) => void terminal.stderr.write(text),
+    })
     .showHelpAfterError('Run with --help to see what it takes.')
   addDevCommand(program, terminal)
   addServeCommand(program, terminal)
   addMigrateCommand(program, terminal)
   addSqlCommand(program, terminal)
+  addConsumerCommands(program, terminal)
+  addSourceCommands(program, terminal)
+  addTokenCommands(program, terminal)
+  addQueueCommands(program, terminal)
+  addStatsCommand(program, terminal)
+  addMovementCommands(program, terminal)
+  addTailCommand(program, terminal)
   return program
 }
 

@@ -148,6 +148,30 @@ export function readConfig(environment: Environment): Config {
   }
 }
 
+/** Where the commands that talk to a server find it. */
+export interface ClientConfig {
+  readonly url: string
+  readonly token: string | undefined
+}
+
+const CLIENT_URL = 'http://127.0.0.1:4400'
+
+/**
+ * Flags go before the environment; empty counts as absent.
+ * @throws ConfigError for an address that is none
+ */
+export function readClientConfig(
+  environment: Environment,
+  flags: { url?: string; token?: string },
+): ClientConfig {
+  const url = flags.url || environment['MILLRACE_URL'] || CLIENT_URL
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    const name = flags.url ? '--url' : 'MILLRACE_URL'
+    throw new ConfigError([`${name} must be an address such as ${CLIENT_URL}`])
+  }
+  return { url, token: flags.token || environment['MILLRACE_TOKEN'] || undefined }
+}
+
 /** The environment of this process: the one place that looks. */
 export function readEnvironment(): Environment {
   return process.env

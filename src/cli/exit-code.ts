@@ -5,6 +5,12 @@ export const EXIT_CODE = {
   failure: 1,
   /** It was asked wrongly: arguments or settings. */
   usage: 2,
+  /** The server takes no token, not this one, or not for this. */
+  denied: 3,
+  /** There is no such consumer, source, token or change. */
+  notFound: 4,
+  /** The server does not answer, or not now. */
+  unavailable: 5,
   /** A second Ctrl-C ended it before it was done. */
   interrupted: 130,
 } as const

@@ -1,0 +1,94 @@
+import {
+  ApiError,
+  AuthError,
+  createClient,
+  NetworkError,
+  NotFoundError,
+  TimeoutError,
+  ValidationError,
+  type Client,
+} from '@millrace/client'
+import type { Command } from 'commander'
+
+import { readClientConfig } from '../../config.ts'
+import { CommandError, EXIT_CODE } from '../exit-code.ts'
+import { printLine, type Terminal } from '../terminal.ts'
+
+/** What a command that talks to a server works with. */
+export interface Session {
+  readonly client: Client
+  readonly terminal: Terminal
+  /** One JSON value a line for programs, or the lines for people. */
+  show(value: unknown, toLines: () => readonly string[]): void
+}
+
+interface ServerCommand<Flags> {
+  /** Name and arguments, as commander writes them. */
+  usage: string
+  description: string
+  /** Flags and what they mean. */
+  options?: readonly (readonly [flags: string, description: string])[]
+  /** Command lines, without the program's name. */
+  examples: readonly string[]
+  run: (session: Session, args: readonly string[], flags: Flags) => Promise<void>
+}
+
+interface ServerFlags {
+  url?: string
+  token?: string
+  json?: boolean
+}
+
+/** Registers a command that talks to a running server, through the SDK alone. */
+export function addServerCommand<Flags extends object>(
+  parent: Command,
+  terminal: Terminal,
+  { usage, description, options = [], examples, run }: ServerCommand<Flags>,
+): void {
+  const command = parent.command(usage).description(description)
+  for (const [flags, meaning] of options) command.option(flags, meaning)
+  const lines = examples.map((example) => `  millrace ${example}`).join('\n')
+  command
+    .option('--url <address>', 'of the server (MILLRACE_URL; http://127.0.0.1:4400)')
+    .option('--token <token>', 'to speak with (MILLRACE_TOKEN)')
+    .option('--json', 'for programs: JSON, one value a line')
+    .addHelpText('after', `\nExamples:\n${lines}\n`)
+    .action(async () => {
+      const flags = command.opts<Flags & ServerFlags>()
+      const session = openSession(terminal, flags)
+      await run(session, command.args, flags).catch(rethrowPlainly)
+    })
+}
+
+function openSession(terminal: Terminal, flags: ServerFlags): Session {
+  const { url, token } = readClientConfig(terminal.environment, flags)
+  return {
+    // As texts, large numbers can be printed as JSON again with all their digits.
+    client: createClient({
+      baseUrl: url,
+      numbers: 'string',
+      ...(token === undefined ? {} : { token }),
+    }),
+    terminal,
+    show(value, toLines) {
+      const lines = flags.json ? [JSON.stringify(value)] : toLines()
+      for (const line of lines) printLine(terminal.stdout, line)
+    },
+  }
+}
+
+/** Errors of the SDK as one line and an exit code. */
+function rethrowPlainly(error: unknown): never {
+  if (
+    !(error instanceof ApiError || error instanceof NetworkError || error instanceof TimeoutError)
+  )
+    throw error
+  throw new CommandError(error.message, exitCodeOf(error), { cause: error })
+}
+
+function exitCodeOf(error: ApiError | NetworkError | TimeoutError): number {
+  if (!(error instanceof ApiError) || error.status === 503) return EXIT_CODE.unavailable
+  if (error instanceof AuthError) return EXIT_CODE.denied
+  if (error instanceof NotFoundError) return EXIT_CODE.notFound
+  return error instanceof ValidationError ? EXIT_CODE.usage : EXIT_CODE.failure
+}
