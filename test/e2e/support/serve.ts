@@ -30,7 +30,7 @@ export async function startServer(storageUrl: string): Promise<ServerProcess> {
   return {
     url,
     pid: started.child.pid!,
-    readText: started.readText,
+    readText: () => started.readText(),
     kill: () => end(started),
   }
 }
