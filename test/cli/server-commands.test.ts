@@ -52,8 +52,8 @@ const parse = (line: string | undefined) => JSON.parse(line ?? 'null') as Record
 describe('millrace consumers', () => {
   test('are put, listed, shown, paused, resumed and deleted', async ({ millrace }) => {
     const put = await millrace(
-      ...['consumers', 'put', 'shipping', '--source', 'shop', '--tables', 'public.orders'],
-      ...['--settings', '{"max_deliveries": 5}'],
+      ...'consumers put shipping --source shop --tables public.orders --settings'.split(' '),
+      '{"max_deliveries": 5}',
     )
     expect([put.code, put.errors]).toEqual([0, ''])
     expect((await millrace('consumers', 'pause', 'shipping', '--reason', 'moving')).code).toBe(0)

@@ -26,5 +26,5 @@ export function formatFields(object: object): string[] {
 function formatValue(value: unknown): string {
   if (value === null || value === undefined) return '-'
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd')
+  return text.replaceAll(/\p{Cc}/gu, '\ufffd')
 }

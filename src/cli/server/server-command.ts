@@ -19,7 +19,7 @@ export interface Session {
   readonly client: Client
   readonly terminal: Terminal
   /** One JSON value a line for programs, or the lines for people. */
-  show(value: unknown, toLines: () => readonly string[]): void
+  readonly show: (value: unknown, toLines: () => readonly string[]) => void
 }
 
 interface ServerCommand<Flags> {
@@ -70,7 +70,7 @@ function openSession(terminal: Terminal, flags: ServerFlags): Session {
       ...(token === undefined ? {} : { token }),
     }),
     terminal,
-    show(value, toLines) {
+    show: (value, toLines) => {
       const lines = flags.json ? [JSON.stringify(value)] : toLines()
       for (const line of lines) printLine(terminal.stdout, line)
     },
