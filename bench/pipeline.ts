@@ -60,7 +60,8 @@ function readSizes(options: BenchOptions): Sizes {
     batched: messages,
     rounds: options.rounds ?? (options.smoke ? 1 : 3),
     warmUpSeconds: options.smoke ? 0 : 2,
-    seconds: options.seconds ?? (options.smoke ? 0.2 : 6),
+    // A smoke run ends when its small backlog is empty.
+    seconds: options.seconds ?? (options.smoke ? 30 : 6),
   }
 }
 
@@ -172,7 +173,7 @@ async function measureHttp(
         what: `received and acked by ${consumers} consumer${consumers === 1 ? '' : 's'}`,
         workload: `batch ${batchSize}, ${workers} workers each${answer.ranDry ? ', until the backlog was empty' : ''}`,
         value: formatRate(perSecond, 'messages'),
-        server: formatUsage(used),
+        server: `${formatUsage(used)} (clients ${answer.cpuSeconds.toFixed(1)} s)`,
         ...(limit === undefined
           ? limitMemory(used)
           : {

@@ -28,6 +28,8 @@ export interface ClientAnswer {
   /** Acked (or leased, where they are kept) in the measured time. */
   readonly messages: number
   readonly seconds: number
+  /** Of the clients, warm-up included. */
+  readonly cpuSeconds: number
   /** The backlog was empty before the time was over; the measurement ends there. */
   readonly ranDry: boolean
 }
@@ -82,8 +84,10 @@ class Clients {
     // Those who wait for a message that will not come are not waited for.
     await this.#pool.destroy()
     await Promise.allSettled(running)
+    const { user, system } = process.cpuUsage()
     return {
       messages: this.#count,
+      cpuSeconds: (user + system) / 1_000_000,
       seconds: (this.#endedAt - this.#startedAt) / 1000,
       ranDry: this.#ranDry,
     }

@@ -3,7 +3,8 @@ import PgBoss from 'pg-boss'
 import { PullWorkers } from './pull-workers.ts'
 import type { Rival, RivalTask } from './rival.ts'
 
-const CONNECTIONS_MAX = 32
+/** Its default; with more it is slower here: they wait for each other. */
+const CONNECTIONS_MAX = 10
 
 /** pg-boss with `insert`, `fetch` and `complete` in batches, without its own polling intervals. */
 export class PgBossRival implements Rival {
