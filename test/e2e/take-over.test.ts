@@ -23,69 +23,70 @@ async function readReaderPid(storage: Database): Promise<number | undefined> {
 }
 
 describe('two servers on one storage', () => {
-  test('serve both, and when the one that reads is killed the other reads on', async ({
-    storage,
-    shop,
-  }) => {
-    const random = new Random(chooseSeed('take-over'))
-    const progress = new Progress()
-    await shop.query(ORDERS)
-    const servers = [await startServer(storage.url), await startServer(storage.url)]
-    await connectShop(servers[0]!.url, shop.url, ['inventory'], {
-      slot: uniqueName('over'),
-      visibility_timeout_ms: 1000,
-    })
-    const writer = new OrderWriter(shop.query, random, 10_000)
-    const writeMore = async (): Promise<void> => {
-      for (let count = 0; count < 20; count++) await writer.write()
-      progress.note('written')
-    }
-    const workers = servers.map(({ url }) => new OrderConsumer('inventory', () => url, progress))
-    const countAcked = (): number => new Set(workers.flatMap(({ acked }) => [...acked])).size
-
-    for (const worker of workers) worker.start()
-    try {
-      await progress.until('both serve', async () => {
-        await writeMore()
-        return workers.every(({ acked }) => acked.size > 0)
+  test(
+    'serve both, and when the one that reads is killed the other reads on',
+    { timeout: 240_000 },
+    async ({ storage, shop }) => {
+      const random = new Random(chooseSeed('take-over'))
+      const progress = new Progress()
+      await shop.query(ORDERS)
+      const servers = [await startServer(storage.url), await startServer(storage.url)]
+      await connectShop(servers[0]!.url, shop.url, ['inventory'], {
+        slot: uniqueName('over'),
+        visibility_timeout_ms: 1000,
       })
-      await progress.until('one reads', async () => (await readReaderPid(storage)) !== undefined)
-      const readerPid = await readReaderPid(storage)
-      const reader = servers.find(({ pid }) => pid === readerPid)!
-      const other = servers.find(({ pid }) => pid !== readerPid)!
+      const writer = new OrderWriter(shop.query, random, 10_000)
+      const writeMore = async (): Promise<void> => {
+        for (let count = 0; count < 20; count++) await writer.write()
+        progress.note('written')
+      }
+      const workers = servers.map(({ url }) => new OrderConsumer('inventory', () => url, progress))
+      const countAcked = (): number => new Set(workers.flatMap(({ acked }) => [...acked])).size
 
-      // Read before the kill: the reader's last words may come after it otherwise.
-      const { rows: before } = await storage.pool.query<{ at: Date; next_seq: string }>(
-        'select clock_timestamp() as at, max(next_seq) as next_seq from millrace.position',
-      )
-      await reader.kill()
-      await writeMore()
+      for (const worker of workers) worker.start()
+      try {
+        await progress.until('both serve', async () => {
+          await writeMore()
+          return workers.every(({ acked }) => acked.size > 0)
+        })
+        await progress.until('one reads', async () => (await readReaderPid(storage)) !== undefined)
+        const readerPid = await readReaderPid(storage)
+        const reader = servers.find(({ pid }) => pid === readerPid)!
+        const other = servers.find(({ pid }) => pid !== readerPid)!
 
-      let took: number | undefined
-      await progress.until('the other has stored a change', async () => {
-        const { rows } = await storage.pool.query<{ ms: string }>(
-          `select extract(epoch from clock_timestamp() - $1) * 1000 as ms
+        // Read before the kill: the reader's last words may come after it otherwise.
+        const { rows: before } = await storage.pool.query<{ at: Date; next_seq: string }>(
+          'select clock_timestamp() as at, max(next_seq) as next_seq from millrace.position',
+        )
+        await reader.kill()
+        await writeMore()
+
+        let took: number | undefined
+        await progress.until('the other has stored a change', async () => {
+          const { rows } = await storage.pool.query<{ ms: string }>(
+            `select extract(epoch from clock_timestamp() - $1) * 1000 as ms
            from millrace.reader join millrace.process on process.id = reader.process_id
            where process.pid = $2 and reader.state = 'healthy'`,
-          [before[0]!.at, other.pid],
-        )
-        took = rows[0] && Number(rows[0].ms)
-        return took !== undefined
-      })
-      console.log(`take-over: ${Math.round(took!)} ms`)
-      expect(took).toBeLessThan(TAKE_OVER_MS_MAX)
+            [before[0]!.at, other.pid],
+          )
+          took = rows[0] && Number(rows[0].ms)
+          return took !== undefined
+        })
+        console.log(`take-over: ${Math.round(took!)} ms`)
+        expect(took).toBeLessThan(TAKE_OVER_MS_MAX)
 
-      await writeMore()
-      await progress.until('all is acked', () => countAcked() >= writer.committed.length)
-    } finally {
-      await Promise.all(workers.map((worker) => worker.stop()))
-    }
+        await writeMore()
+        await progress.until('all is acked', () => countAcked() >= writer.committed.length)
+      } finally {
+        await Promise.all(workers.map((worker) => worker.stop()))
+      }
 
-    const { rows } = await storage.pool.query<{ change: string }>(
-      `select (record::json ->> 'id') || ':' || (record::json ->> 'version') as change
+      const { rows } = await storage.pool.query<{ change: string }>(
+        `select (record::json ->> 'id') || ':' || (record::json ->> 'version') as change
        from millrace.log order by seq`,
-    )
-    expect(rows.map(({ change }) => change)).toEqual(writer.committed)
-    expect(new Set(workers.flatMap(({ acked }) => [...acked]))).toEqual(new Set(writer.committed))
-  })
+      )
+      expect(rows.map(({ change }) => change)).toEqual(writer.committed)
+      expect(new Set(workers.flatMap(({ acked }) => [...acked]))).toEqual(new Set(writer.committed))
+    },
+  )
 })
