@@ -37,21 +37,20 @@ export function formatAckId(
  */
 export function parseAckId(text: string, index: number): AckId {
   const parts = FORM.exec(text)
-  const numbers = parts?.slice(1).map((part) => (part === undefined ? 0 : parseInt(part, 36)))
-  if (!numbers?.every(Number.isSafeInteger)) {
-    throw new MillraceError(
-      'malformed_ack_id',
-      'This is not an ack id: pass back the `ack_id` of a received message, unchanged.',
-      { errors: [{ pointer: `/${index}`, detail: 'not an ack id' }] },
-    )
+  if (parts) {
+    const leaseNo = parseInt(parts[2]!, 36)
+    const nonce = parseInt(parts[3]!, 36)
+    const seq = parseInt(parts[5]!, 36)
+    // The others are too short to be unsafe.
+    if ([leaseNo, nonce, seq].every(Number.isSafeInteger)) {
+      const replayNo = parts[6] === undefined ? 0 : parseInt(parts[6], 36)
+      const consumerNo = parseInt(parts[1]!, 36)
+      return { consumerNo, leaseNo, nonce, seq, replayNo, ordinal: parseInt(parts[4]!, 36) }
+    }
   }
-  const [consumerNo, leaseNo, nonce, ordinal, seq, replayNo] = numbers as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
-  return { consumerNo, leaseNo, nonce, ordinal, seq, replayNo }
+  throw new MillraceError(
+    'malformed_ack_id',
+    'This is not an ack id: pass back the `ack_id` of a received message, unchanged.',
+    { errors: [{ pointer: `/${index}`, detail: 'not an ack id' }] },
+  )
 }
