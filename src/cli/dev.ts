@@ -44,7 +44,7 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 async function runDev(terminal: Terminal, flags: DevFlags): Promise<void> {
   const { stdout, paint } = terminal
   const config = readDevConfig(terminal, flags)
-  const stopping = listenForStop()
+  const stopping = listenForStop(terminal.environment)
   const failed = Promise.withResolvers<string>()
   // Loaded when needed: the other commands answer sooner without it.
   const { startDev } = await import('../dev/dev.ts')

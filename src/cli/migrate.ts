@@ -24,7 +24,7 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
 async function migrateStorage({ environment, stdout, stderr }: Terminal): Promise<void> {
   const config = readConfig(environment)
   const logger = createLogger({ level: config.logLevel, pretty: true, stream: stderr })
-  const storage = await openStorage(config.storageUrl, logger, listenForStop())
+  const storage = await openStorage(config.storageUrl, logger, listenForStop(environment))
   try {
     const applied = await migrate(storage)
     for (const name of applied) printLine(stdout, `applied ${name}`)

@@ -30,7 +30,7 @@ async function serve(terminal: Terminal): Promise<void> {
     stream: terminal.stdout,
     colors: terminal.hasColors,
   })
-  const signal = listenForStop()
+  const signal = listenForStop(terminal.environment)
   // Loaded when needed: the other commands answer sooner without it.
   const { startServer } = await import('../main.ts')
   const server = await startServer(config, logger, { signal })

@@ -1,3 +1,4 @@
+import type { Environment } from '../config.ts'
 import { EXIT_CODE } from './exit-code.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -7,19 +8,44 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * this soon after the first is no second Ctrl-C.
  */
 const ECHO_MS = 300
+const PARENT_CHECK_MS = 200
 
-/** Aborts at the first signal to stop; a second one ends the process on the spot. */
-export function listenForStop(): AbortSignal {
+/**
+ * Aborts at the first signal to stop; a second one ends the process on the spot.
+ * The environment tells whether npm runs us, and may end without a signal to us.
+ */
+export function listenForStop(environment: Environment = {}): AbortSignal {
   const stopping = new AbortController()
   let firstAt = 0
+  const stop = (): void => {
+    if (!stopping.signal.aborted) firstAt = performance.now()
+    stopping.abort()
+  }
   const onSignal = (): void => {
-    if (!stopping.signal.aborted) {
-      firstAt = performance.now()
-      stopping.abort()
-    } else if (performance.now() - firstAt > ECHO_MS) {
+    if (stopping.signal.aborted && performance.now() - firstAt > ECHO_MS) {
       process.exit(EXIT_CODE.interrupted)
     }
+    stop()
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  // Whoever read what we say has gone (`millrace dev | head`): without a listener
+  // the broken pipe would end us in the middle.
+  process.stdout.on('error', stop)
+  process.stderr.on('error', stop)
+  if (environment['npm_lifecycle_event']) watchParent(stop)
   return stopping.signal
+}
+
+/**
+ * npm runs scripts in a shell, and that does not pass signals on: who ends npm
+ * ends the shell, and we only see that our parent is another one.
+ */
+function watchParent(onGone: () => void): void {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    onGone()
+  }, PARENT_CHECK_MS)
+  timer.unref()
 }

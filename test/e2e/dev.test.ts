@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 import { afterEach, beforeEach, describe, expect } from 'vitest'
@@ -98,6 +100,23 @@ describe('millrace dev', () => {
     expect(await other.ended).toBe(1)
     expect(other.readText()).toContain('in use by another running Millrace')
     await waitForOrderAfter(dev, lastOrder(dev))
+  })
+
+  test('stops when npm, which runs it, is ended', async () => {
+    const npm = spawn('npm', ['start', '--', '--no-demo', '--port', '0', '--data', data], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let text = ''
+    npm.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+      if (text.includes('Ctrl-C')) npm.kill('SIGTERM')
+    })
+
+    // All who hold the pipe are gone, not npm alone.
+    await once(npm, 'close')
+
+    expect(text).toContain('stopped; the next start goes on')
   })
 
   test('keeps its token between runs, for its owner alone', async () => {
