@@ -5,8 +5,9 @@ import { gzip } from 'node:zlib'
 
 import type { Context, Hono } from 'hono'
 
+import { MillraceError } from '../errors.ts'
 import { createRequestId, toResponse } from './mount.ts'
-import type { Reply } from './problem.ts'
+import { createProblem, type Reply } from './problem.ts'
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame. */
 const CONTENT_SECURITY_POLICY = [
@@ -64,12 +65,13 @@ export function mountConsole(
   for (const path of PAGES) app.get(path, servePage)
   app.get('/assets/:file', async (c) => {
     const asset = (await load())?.get(c.req.path)
+    const requestId = createRequestId()
+    if (!asset) {
+      const error = new MillraceError('not_found', 'There is no such file; load the page again.')
+      return toResponse(createProblem(error, requestId), requestId)
+    }
     // The name holds a hash of the content: another content has another name.
-    if (!asset) return c.notFound()
-    return toResponse(
-      presentAsset(c, asset, 'public, max-age=31536000, immutable'),
-      createRequestId(),
-    )
+    return toResponse(presentAsset(c, asset, 'public, max-age=31536000, immutable'), requestId)
   })
 }
 

@@ -51,9 +51,11 @@ export function Consumer() {
           {now ? (
             <>
               <Stats consumer={now} />
-              <ErrorBoundary>
-                <RateChart points={history.get(now.id) ?? []} />
-              </ErrorBoundary>
+              {tab === '' && (
+                <ErrorBoundary>
+                  <RateChart points={history.get(now.id) ?? []} />
+                </ErrorBoundary>
+              )}
             </>
           ) : (
             <Skeletons count={2} />

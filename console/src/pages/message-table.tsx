@@ -68,7 +68,7 @@ export function MessageTable({ messages, open, onOpen, chosen, onChoose }: Messa
             <th>State</th>
             <th class="num">Attempt</th>
             <th>Committed</th>
-            <th>What it holds</th>
+            <th>{messages.every(({ reason }) => reason !== null) ? 'Why' : 'Record'}</th>
           </tr>
         </thead>
         <tbody>

@@ -2,6 +2,7 @@ import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
 
 import { listMessages, type MessageState } from '../messages.ts'
+import { seesEverything } from '../session.ts'
 import { MESSAGE_STATES } from '../ui/message-state.tsx'
 import { Pager, usePages } from '../ui/pager.tsx'
 import { Empty, Loaded } from '../ui/parts.tsx'
@@ -66,7 +67,18 @@ export function Messages({ consumer }: { consumer: { name: string; source: strin
         <Loaded query={messages}>
           {({ data, next_cursor: nextCursor }) =>
             data.length === 0 ? (
-              <Empty title={EMPTY[state].title}>{EMPTY[state].text}</Empty>
+              <Empty
+                title={EMPTY[state].title}
+                action={
+                  seesEverything() && (
+                    <a class="button" href={`/sources/${consumer.source}`}>
+                      All changes of {consumer.source}
+                    </a>
+                  )
+                }
+              >
+                {EMPTY[state].text}
+              </Empty>
             ) : (
               <>
                 <MessageTable messages={data} open={seq} onOpen={(message) => open(message.seq)} />

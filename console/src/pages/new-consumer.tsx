@@ -137,7 +137,7 @@ export function NewConsumer() {
         />
         <fieldset class="field">
           <legend>Actions</legend>
-          <div class="row">
+          <div class="row wide">
             {ACTIONS.map(({ action, text }) => (
               <Check
                 key={action}

@@ -9,7 +9,12 @@ interface DiffProps {
 /** What an update changed, column by column. */
 export function Diff({ record, changes }: DiffProps) {
   const columns = Object.keys(changes)
-  if (columns.length === 0) return <p class="muted">No column changed its value.</p>
+  if (columns.length === 0)
+    return (
+      <p class="muted">
+        Postgres sent no previous values: it does under <code>replica identity full</code>.
+      </p>
+    )
   return (
     <div class="card table-wrap">
       <table class="diff">

@@ -163,7 +163,7 @@ function describe(delivery: Delivery, now: number): string {
       return `Given up after ${tries(attempt)}`
     case 'acked':
       if (history.at(-1)?.outcome === 'discarded') return 'Discarded by hand'
-      return attempt === null || attempt <= 1 ? 'At the first delivery' : `After ${tries(attempt)}`
+      return attempt === null || attempt <= 1 ? 'No retry was needed' : `After ${tries(attempt)}`
   }
 }
 

@@ -36,7 +36,7 @@ export function Icon({ name }: { name: IconName }) {
       height="16"
       fill="none"
       stroke="currentColor"
-      stroke-width="1.75"
+      stroke-width={name === 'more' ? 3 : 1.75}
       stroke-linecap="round"
       stroke-linejoin="round"
       aria-hidden="true"

@@ -7,6 +7,10 @@ import { formatCount, formatRate } from '../format.ts'
 import type { Point } from '../live.ts'
 
 const HEIGHT = 150
+/** A backlog has no halves. */
+const WHOLE = [1, 2, 5]
+  .flatMap((step) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((ten) => step * ten))
+  .sort((a, b) => a - b)
 
 /** Acked messages per second and the backlog, over the last minutes. */
 export function RateChart({ points }: { points: readonly Point[] }) {
@@ -74,12 +78,13 @@ function makeOptions(place: HTMLElement): uPlot.Options {
     legend: { live: true },
     scales: { rate: { range: fromZero }, backlog: { range: fromZero } },
     axes: [
-      { ...axis, space: 80, grid: { show: false }, values: '{HH}:{mm}:{ss}' },
+      { ...axis, space: 80, size: 26, grid: { show: false }, values: '{HH}:{mm}:{ss}' },
       { ...axis, scale: 'rate', size: 54, space: 34, values: (_, ticks) => ticks.map(formatTick) },
       {
         ...axis,
         scale: 'backlog',
         side: 1,
+        incrs: WHOLE,
         size: 48,
         space: 34,
         grid: { show: false },

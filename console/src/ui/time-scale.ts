@@ -18,6 +18,8 @@ const STEPS: [ms: number, text: string][] = [
 
 /** The part of the axis that the word at its beginning takes up. */
 const COMMIT_WIDTH = 0.22
+/** Behind it a label would stand out at the right. */
+const END = 0.93
 /** So many ticks can be read beside each other. */
 const TICKS_MAX = 5
 
@@ -31,7 +33,9 @@ export function makeTimeScale(start: number, end: number): TimeScale {
     const ms = Math.min(span, Math.max(0, time - start))
     return Math.log10(1 + ms) / Math.log10(1 + span)
   }
-  const inside = STEPS.filter(([ms]) => ms < span * 0.8 && place(start + ms) > COMMIT_WIDTH)
+  const inside = STEPS.filter(
+    ([ms]) => ms < span * 0.8 && place(start + ms) > COMMIT_WIDTH && place(start + ms) < END,
+  )
   const every = Math.ceil(inside.length / TICKS_MAX)
   const ticks = inside
     .filter((_, index) => (inside.length - 1 - index) % every === 0)
