@@ -106,6 +106,8 @@ function printWelcome(terminal: Terminal, server: DevServer, flags: DevFlags): v
   const { address, directory, shopUrl, source } = server
   const authorization = `-H 'authorization: Bearer ${directory.adminToken}'`
   const facts: [string, string][] = [
+    // Behind the # it is sent to no server, and so gets into no log.
+    ['console', `${address}/#token=${directory.adminToken}`],
     ['address', address],
     ['token', directory.adminToken],
     ['database', flags.source ?? shopUrl],

@@ -76,7 +76,7 @@ function makeOptions(place: HTMLElement): uPlot.Options {
     height: HEIGHT,
     cursor: { y: false },
     legend: { live: true },
-    scales: { rate: { range: fromZero }, backlog: { range: fromZero } },
+    scales: { x: { range: aWhile }, rate: { range: fromZero }, backlog: { range: fromZero } },
     axes: [
       { ...axis, space: 80, size: 26, grid: { show: false }, values: '{HH}:{mm}:{ss}' },
       { ...axis, scale: 'rate', size: 54, space: 34, values: (_, ticks) => ticks.map(formatTick) },
@@ -112,6 +112,12 @@ function makeOptions(place: HTMLElement): uPlot.Options {
       },
     ],
   }
+}
+
+/** Before there is a second point the axis shows the last minute. */
+function aWhile(_: uPlot, from: number | null, to: number | null): [number, number] {
+  const end = to ?? Date.now() / 1000
+  return from !== null && from < end ? [from, end] : [end - 60, end]
 }
 
 /** Nothing at all is a flat line on the floor. */

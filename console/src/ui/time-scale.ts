@@ -20,6 +20,8 @@ const STEPS: [ms: number, text: string][] = [
 const COMMIT_WIDTH = 0.22
 /** Behind it a label would stand out at the right. */
 const END = 0.93
+/** Up to about here the axis is as good as linear; the way to the first ack needs no more room. */
+const LINEAR_MS = 100
 /** So many ticks can be read beside each other. */
 const TICKS_MAX = 5
 
@@ -31,7 +33,7 @@ export function makeTimeScale(start: number, end: number): TimeScale {
   const span = Math.max(1000, end - start) * 1.15
   const place = (time: number): number => {
     const ms = Math.min(span, Math.max(0, time - start))
-    return Math.log10(1 + ms) / Math.log10(1 + span)
+    return Math.log(1 + ms / LINEAR_MS) / Math.log(1 + span / LINEAR_MS)
   }
   const inside = STEPS.filter(
     ([ms]) => ms < span * 0.8 && place(start + ms) > COMMIT_WIDTH && place(start + ms) < END,
