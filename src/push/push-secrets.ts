@@ -46,8 +46,8 @@ export function rotatePushSecret(
 }
 
 /** The secrets to sign with at a time, the current one first. */
-export function listActiveSecrets(secrets: PushSecrets, now: Date): string[] {
-  return secrets.secrets.filter((secret) => isActive(secret, now)).map(({ secret }) => secret)
+export function listActiveSecrets(secrets: PushSecrets, now: Date): PushSecret[] {
+  return secrets.secrets.filter((secret) => isActive(secret, now))
 }
 
 /** For `consumer.push_sealed`; `seal` is the storage's, with its key. */

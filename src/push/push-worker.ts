@@ -42,13 +42,13 @@ const LEASE_DOUBT_MS = 2000
 const WATCH_MS = 2000
 const RECEIVE_WAIT_MS = 20_000
 const RECEIVE_BYTES_MAX = 4 * 1024 * 1024
-const RECEIVE_COUNT_MAX = 1000
+const RECEIVE_COUNT_MAX = 250
 const RECEIVE_RETRY_MS = 1000
 /** Bodies and messages that wait here; a hot group's tail is part of them. */
 const BACKLOG_CHARS_MAX = 16 * 1024 * 1024
 const BACKLOG_COUNT_MAX = 10_000
 /** Messages are leased for so much time of sending ahead. */
-const AHEAD_MS = 500
+const AHEAD_MS = 200
 /** With a rate, never more than it lets through in this time. */
 const RATED_AHEAD_MS = 2000
 /** An endpoint that rests for longer than this gets its messages taken back to the queue. */

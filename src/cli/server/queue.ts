@@ -77,7 +77,7 @@ export function addQueueCommands(program: Command, terminal: Terminal): void {
 
 /** A bare number is ms; the SDK and the server judge the rest. */
 function toDuration(text: string): Duration {
-  return /^\d{1,9}$/.test(text) ? Number(text) : (text as Duration)
+  return /^\d{1,9}$/.test(text) ? Number(text) : text
 }
 
 function showSettled({ show }: Session, answer: SettleAnswer): void {

@@ -34,7 +34,7 @@ export function addTailCommand(program: Command, terminal: Terminal): void {
 }
 
 async function tail(session: Session, source: string, flags: TailFlags): Promise<void> {
-  const signal = listenForStop()
+  const signal = listenForStop(session.terminal.environment)
   try {
     await follow(session, source, flags, signal)
   } catch (error) {
