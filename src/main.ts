@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 
 import { CaptureSupervisor } from './capture/capture-supervisor.ts'
+import { LagReport } from './capture/lag-report.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
 import { HttpServer } from './http/server.ts'
@@ -92,6 +93,9 @@ async function startParts(
   if (roles.has('reader')) {
     await capture.start()
     stops.push(() => capture.stop())
+    const lagReport = new LagReport({ pool, logger, processId, reports: () => capture.reports() })
+    lagReport.start()
+    stops.push(() => lagReport.stop())
     const retention = new LogRetention({ pool, logger, retentionMs: config.retentionMs })
     retention.start()
     stops.push(() => retention.stop())
@@ -104,7 +108,7 @@ async function startParts(
   if (!roles.has('api')) return ''
 
   let isDraining = false
-  const app = createApp({
+  const { app, direct } = createApp({
     database,
     queues,
     secretKey,
@@ -122,7 +126,7 @@ async function startParts(
       }),
     observe: (operation, status, ms) => metrics.countHttpRequest(operation, status, ms),
   })
-  const http = new HttpServer({ app, host: config.host, port: config.port })
+  const http = new HttpServer({ app, direct, host: config.host, port: config.port })
   const { url } = await http.start()
   stops.push(async () => {
     isDraining = true

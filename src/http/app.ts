@@ -7,8 +7,9 @@ import type { Database } from '../storage/database.ts'
 import { Authority } from './auth.ts'
 import { allDefinitions } from './all-definitions.ts'
 import { mountConsole } from './console.ts'
+import { DirectRoutes } from './direct-routes.ts'
 import { createDocsPages, mountPages } from './docs-pages.ts'
-import { createRequestId, mountRoutes, toResponse } from './mount.ts'
+import { createRequestId, listRoutes, mountRoutes, toResponse } from './mount.ts'
 import { createOpenApiYaml } from './openapi-document.ts'
 import { readOverview } from './overview.ts'
 import { OverviewStream } from './overview-stream.ts'
@@ -42,8 +43,15 @@ export interface AppDeps {
   observe?: (operationId: string, status: number, durationMs: number) => void
 }
 
+export interface App {
+  /** Serves every request. */
+  app: Hono
+  /** Serves those of the queue, at less cost. */
+  direct: DirectRoutes
+}
+
 /** The HTTP API: everything but the socket. */
-export function createApp(deps: AppDeps): Hono {
+export function createApp(deps: AppDeps): App {
   const { database, queues, logger } = deps
   const app = new Hono()
   const authority = new Authority({
@@ -66,7 +74,9 @@ export function createApp(deps: AppDeps): Hono {
   const { isDraining } = deps
   const overview = new OverviewStream({ read: () => readOverview(db, queues), logger, isDraining })
 
-  mountRoutes(app, queueDefinitions, createQueueHandlers(queues), options)
+  const queueHandlers = createQueueHandlers(queues)
+  const direct = new DirectRoutes(listRoutes(queueDefinitions, queueHandlers), options)
+  mountRoutes(app, queueDefinitions, queueHandlers, options)
   mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
   mountRoutes(app, movementDefinitions, createMovementHandlers({ db, queues }), options)
   mountRoutes(app, messageDefinitions, createMessageHandlers({ database, queues }), options)
@@ -91,7 +101,7 @@ export function createApp(deps: AppDeps): Hono {
     logger.error('a request failed outside of its route', { request_id: requestId, error })
     return toResponse(createProblem(error, requestId), requestId)
   })
-  return app
+  return { app, direct }
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 
 import type { z } from '@hono/zod-openapi'
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 
 import { MillraceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createNotFound, type Authority, type Principal } from './auth.ts'
+import { HonoExchange, type Exchange } from './exchange.ts'
 import { createProblem, refineError, type Reply } from './problem.ts'
 import { readJsonBody } from './read-body.ts'
 import type { Sessions } from './sessions.ts'
@@ -29,6 +30,25 @@ export interface MountOptions {
 
 type AnyCall = Call<RouteDefinition>
 
+/** A route as it is served, whichever way a request takes. */
+export interface MountedRoute {
+  operationId: string
+  definition: RouteDefinition
+  handle: (call: AnyCall) => Promise<Reply> | Reply
+}
+
+/** Routes with their handlers. */
+export function listRoutes<D extends RouteDefinitions>(
+  definitions: D,
+  handlers: Handlers<D>,
+): MountedRoute[] {
+  return Object.entries(definitions).map(([operationId, definition]) => ({
+    operationId,
+    definition,
+    handle: handlers[operationId] as unknown as MountedRoute['handle'],
+  }))
+}
+
 /** Puts routes on the app. There is no middleware: one function per request does all. */
 export function mountRoutes<D extends RouteDefinitions>(
   app: Hono,
@@ -36,72 +56,79 @@ export function mountRoutes<D extends RouteDefinitions>(
   handlers: Handlers<D>,
   options: MountOptions,
 ): void {
-  for (const [operationId, definition] of Object.entries(definitions)) {
-    const handle = handlers[operationId] as unknown as (call: AnyCall) => Promise<Reply> | Reply
-    const path = definition.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    app.on(definition.method.toUpperCase(), path, async (c) => {
-      const startedAt = performance.now()
+  for (const route of listRoutes(definitions, handlers)) {
+    const path = route.definition.path.replaceAll(/\{(\w+)\}/g, ':$1')
+    app.on(route.definition.method.toUpperCase(), path, async (c) => {
       const requestId = createRequestId()
-      let answer: Reply
-      try {
-        answer = await handle(await admitCall(c, requestId, definition, options))
-      } catch (error) {
-        answer = createProblem(error, requestId)
-        logRefusal(error, { requestId, operationId, logger: options.logger })
-      }
-      options.observe?.(operationId, answer.status, performance.now() - startedAt)
-      return toResponse(answer, requestId)
+      return toResponse(await answerCall(route, new HonoExchange(c), requestId, options), requestId)
     })
   }
 }
 
+/** Does one call, from its checks to its answer; refusals and faults are answers, too. */
+export async function answerCall(
+  { operationId, definition, handle }: MountedRoute,
+  exchange: Exchange,
+  requestId: string,
+  options: MountOptions,
+): Promise<Reply> {
+  const startedAt = performance.now()
+  let answer: Reply
+  try {
+    answer = await handle(await admitCall(exchange, requestId, definition, options))
+  } catch (error) {
+    answer = createProblem(error, requestId)
+    logRefusal(error, { requestId, operationId, logger: options.logger })
+  }
+  options.observe?.(operationId, answer.status, performance.now() - startedAt)
+  return answer
+}
+
 /** Checks in this order: token, scope, query, body. Nothing is read of a stranger's body. */
 async function admitCall(
-  c: Context,
+  exchange: Exchange,
   requestId: string,
   definition: RouteDefinition,
   { authority, sessions }: MountOptions,
 ): Promise<AnyCall> {
+  const { params } = exchange
   let principal: Principal | undefined
   if (definition.access !== 'public') {
     principal = await authority.authorize(
       definition.access,
-      readAuthorization(c, sessions),
-      c.req.param('consumer'),
+      sessions ? sessions.readAuthorization(exchange) : exchange.header('authorization'),
+      params['consumer'],
     )
   }
-  refuseOddReferences(c)
-  const query = definition.query ? validateQuery(definition.query, c.req.query()) : undefined
-  const body = definition.body ? await readBody(c, definition, definition.body.schema) : undefined
+  refuseOddReferences(params)
+  const query = definition.query ? validateQuery(definition.query, exchange.query) : undefined
+  const body = definition.body
+    ? await readBody(exchange, definition, definition.body.schema)
+    : undefined
   return {
-    context: c,
+    exchange,
     requestId,
     principal,
-    param: (name) => c.req.param(name) ?? '',
+    param: (name) => params[name] ?? '',
     query: query as AnyCall['query'],
     body: body as AnyCall['body'],
   }
 }
 
-function readAuthorization({ req }: Context, sessions: Sessions | undefined): string | undefined {
-  return sessions
-    ? sessions.readAuthorization({ method: req.method, header: (name) => req.header(name) })
-    : req.header('authorization')
-}
-
 /** No id and no name looks like that, and Postgres takes no NUL even in a comparison. */
-function refuseOddReferences(c: Context): void {
-  for (const [kind, reference] of Object.entries(c.req.param())) {
+function refuseOddReferences(params: Readonly<Record<string, string>>): void {
+  for (const kind in params) {
+    const reference = params[kind]!
     if (!/^[\w-]{1,100}$/.test(reference)) throw createNotFound(kind, reference)
   }
 }
 
 async function readBody(
-  c: Context,
+  exchange: Exchange,
   definition: RouteDefinition,
   schema: z.ZodType,
 ): Promise<unknown> {
-  const value = await readJsonBody(c, bodyLimitOf(definition))
+  const value = await readJsonBody(exchange, bodyLimitOf(definition))
   if (value === undefined && !definition.body?.isOptional) {
     throw new MillraceError('malformed_json', 'The body is empty; this call takes JSON.')
   }
@@ -112,8 +139,8 @@ export function createRequestId(): string {
   return `req_${randomUUID()}`
 }
 
-/** Headers are a plain object: the server writes it as it is, without a Headers in between. */
-export function toResponse(answer: Reply, requestId: string): Response {
+/** A plain object: it is written as it is, without a Headers in between. */
+export function headersOf(answer: Reply, requestId: string): Record<string, string> {
   const headers: Record<string, string> = {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
@@ -121,7 +148,14 @@ export function toResponse(answer: Reply, requestId: string): Response {
     ...answer.headers,
   }
   if (answer.body !== null) headers['content-type'] = answer.contentType ?? 'application/json'
-  return new Response(answer.body, { status: answer.status, headers })
+  return headers
+}
+
+export function toResponse(answer: Reply, requestId: string): Response {
+  return new Response(answer.body, {
+    status: answer.status,
+    headers: headersOf(answer, requestId),
+  })
 }
 
 /** A refusal is the client's business; a bug is ours, and is logged whole. */

@@ -1,7 +1,7 @@
-import type { Context } from 'hono'
-
 import { MillraceError } from '../errors.ts'
+import type { Exchange } from './exchange.ts'
 import { findJsonError } from './find-json-error.ts'
+import { tooLarge } from './too-large.ts'
 
 const JSON_TYPE = /^application\/(?:[a-z.-]+\+)?json\s*(?:;|$)/i
 
@@ -9,16 +9,14 @@ const JSON_TYPE = /^application\/(?:[a-z.-]+\+)?json\s*(?:;|$)/i
  * The request's body as JSON, never more of it than `bytesMax`; undefined: there is none.
  * @throws MillraceError `body_too_large`, `unsupported_media_type`, `malformed_json`
  */
-export async function readJsonBody(c: Context, bytesMax: number): Promise<unknown> {
-  const length = Number(c.req.header('content-length') ?? Number.NaN)
+export async function readJsonBody(exchange: Exchange, bytesMax: number): Promise<unknown> {
   // Known beforehand: nothing of it is read.
-  if (length > bytesMax) throw tooLarge(bytesMax)
-  const isCounted = !Number.isNaN(length)
-  const text = isCounted ? await c.req.raw.text() : await readText(c.req.raw, bytesMax)
+  if (Number(exchange.header('content-length')) > bytesMax) throw tooLarge(bytesMax)
+  const text = await exchange.readText(bytesMax)
   if (text === '') return undefined
 
-  const type = c.req.header('content-type')
-  if (type === undefined || !JSON_TYPE.test(type)) {
+  const type = exchange.header('content-type')
+  if (type === undefined || !isJsonType(type)) {
     throw new MillraceError(
       'unsupported_media_type',
       `The body must be JSON; send it with the header "Content-Type: application/json"${type === undefined ? '' : ` (it came as "${type.slice(0, 100)}")`}.`,
@@ -27,23 +25,8 @@ export async function readJsonBody(c: Context, bytesMax: number): Promise<unknow
   return parseJson(text)
 }
 
-/** A body of unknown length is counted while it comes. */
-async function readText(request: Request, bytesMax: number): Promise<string> {
-  if (request.body === null) return ''
-  const chunks: Uint8Array[] = []
-  let size = 0
-  const reader = request.body.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    size += value.byteLength
-    if (size > bytesMax) {
-      await reader.cancel()
-      throw tooLarge(bytesMax)
-    }
-    chunks.push(value)
-  }
-  return Buffer.concat(chunks, size).toString('utf8')
+function isJsonType(type: string): boolean {
+  return type === 'application/json' || JSON_TYPE.test(type)
 }
 
 function parseJson(text: string): unknown {
@@ -78,11 +61,4 @@ function refuseUnstorable(value: unknown): void {
     if (typeof item !== 'object' || item === null) continue
     for (const [name, member] of Object.entries(item)) left.push(name, member)
   }
-}
-
-function tooLarge(bytesMax: number): MillraceError {
-  return new MillraceError(
-    'body_too_large',
-    `The body is larger than the ${bytesMax} bytes this call takes.`,
-  )
 }

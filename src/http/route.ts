@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 
 import type { Access, Principal } from './auth.ts'
+import type { Exchange } from './exchange.ts'
 import type { Reply } from './problem.ts'
 
 /** Settling calls carry up to 1000 ids and reasons. */
@@ -38,7 +38,7 @@ export type RouteDefinitions = Record<string, RouteDefinition>
 
 /** A call that has passed all checks. */
 export interface Call<D extends RouteDefinition> {
-  readonly context: Context
+  readonly exchange: Exchange
   readonly requestId: string
   /** Undefined on public routes only. */
   readonly principal: Principal | undefined

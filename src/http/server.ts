@@ -4,10 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 
+import type { DirectRoutes } from './direct-routes.ts'
 import { SETTLE_BYTES_MAX } from './route.ts'
 
 export interface HttpServerOptions {
   app: Hono
+  /** Asked first. */
+  direct?: DirectRoutes
   host: string
   /** 0: a free one. */
   port: number
@@ -42,12 +45,13 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options
+    const { direct } = options
     const listen = getRequestListener(options.app.fetch)
     const accept = (request: IncomingMessage, response: ServerResponse): void => {
       this.#open.add(response)
       response.once('close', () => this.#open.delete(response))
       if (this.#isStopping) response.shouldKeepAlive = false
-      void listen(request, response)
+      if (!direct?.take(request, response)) void listen(request, response)
     }
     this.#server = createServer(
       {

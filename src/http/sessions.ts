@@ -14,7 +14,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD'])
 /** The parts of a request that tell who sends it. */
 export interface Credentials {
   method: string
-  header: (name: string) => string | undefined
+  header(name: string): string | undefined
 }
 
 /**
@@ -46,12 +46,12 @@ export class Sessions {
    * The `authorization` of a request: its own header, or what its session stands for.
    * @throws MillraceError `unauthenticated` for a change by cookie that another site may have caused
    */
-  readAuthorization({ method, header }: Credentials): string | undefined {
-    const authorization = header('authorization')
+  readAuthorization(request: Credentials): string | undefined {
+    const authorization = request.header('authorization')
     if (authorization !== undefined) return authorization
-    const token = this.#readToken(header('cookie'))
+    const token = this.#readToken(request.header('cookie'))
     if (token === undefined) return undefined
-    if (!SAFE_METHODS.has(method) && header(CONSOLE_HEADER) === undefined) {
+    if (!SAFE_METHODS.has(request.method) && request.header(CONSOLE_HEADER) === undefined) {
       throw new MillraceError(
         'unauthenticated',
         'A session may change something only with the header "X-Millrace-Console: 1".',

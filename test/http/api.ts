@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Hono } from 'hono'
 
 import { createApp, type AppDeps } from '../../src/http/app.ts'
+import type { DirectRoutes } from '../../src/http/direct-routes.ts'
 import type { QueueService } from '../../src/queue/queue-service.ts'
 import { Queues } from '../../src/queue/queues.ts'
 import type { Database } from '../../src/storage/database.ts'
@@ -20,6 +21,7 @@ export interface Answer {
 
 export interface Api {
   app: Hono
+  direct: DirectRoutes
   queues: QueueService
   call: (
     method: string,
@@ -35,7 +37,7 @@ export function makeApi(
   queues: QueueService,
   more: Partial<AppDeps> = {},
 ): Api {
-  const app = createApp({
+  const { app, direct } = createApp({
     database,
     queues,
     secretKey: randomBytes(32),
@@ -49,6 +51,7 @@ export function makeApi(
   })
   return {
     app,
+    direct,
     queues,
     async call(method, path, body, options = {}) {
       const token = options.token === undefined ? ADMIN_TOKEN : options.token

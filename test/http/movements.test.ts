@@ -20,7 +20,7 @@ const test = base.extend<{ process: TestProcess; ask: Ask }>({
     await process.stop()
   },
   ask: async ({ storage, process }, use) => {
-    const app = createApp({
+    const { app } = createApp({
       database: storage,
       queues: process.queues,
       secretKey: undefined,

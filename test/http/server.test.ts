@@ -69,8 +69,8 @@ class Harness {
           this.#onWaiting?.()
         }),
     )
-    const { app } = makeApi(storage, queues)
-    this.server = new HttpServer({ app, host: '127.0.0.1', port: 0, ...options })
+    const { app, direct } = makeApi(storage, queues)
+    this.server = new HttpServer({ app, direct, host: '127.0.0.1', port: 0, ...options })
   }
 
   client(): RawClient {

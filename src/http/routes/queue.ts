@@ -137,7 +137,7 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
     async receiveMessages(call) {
       const consumer = await findConsumer(call.param('consumer'))
       const { body } = call
-      const { signal } = call.context.req.raw
+      const { signal } = call.exchange
       const received = await receiveFrom(queues, consumer, {
         batchSize: body.batch_size,
         waitMs: body.wait_for,

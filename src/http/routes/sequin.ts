@@ -62,7 +62,7 @@ export const sequinDefinitions = defineRoutes({
 })
 
 type Definitions = typeof sequinDefinitions
-type AnyCall = Pick<Call<Definitions['sequinAck']>, 'context' | 'param'>
+type AnyCall = Pick<Call<Definitions['sequinAck']>, 'exchange' | 'param'>
 type SettleCall = Pick<Call<Definitions['sequinAck']>, 'param' | 'body'>
 
 /** The calls of Sequin's pull consumers, on the same queues as `/v1`. */
@@ -72,12 +72,12 @@ export function createSequinHandlers(queues: QueueService): Handlers<Definitions
     if (!consumer) throw createNotFound('consumer', reference)
     return consumer
   }
-  const receive = async ({ context, param }: AnyCall, asked: SequinReceive): Promise<Reply> => {
+  const receive = async ({ exchange, param }: AnyCall, asked: SequinReceive): Promise<Reply> => {
     const received = await receiveFrom(queues, await findConsumer(param('consumer')), {
       batchSize: asked.max_batch_size ?? asked.batch_size ?? 1,
       waitMs: asked.wait_for,
       maxBytes: BYTES_MAX,
-      signal: context.req.raw.signal,
+      signal: exchange.signal,
     })
     return { status: 200, body: `{"data":[${received.messages.map(presentMessage).join(',')}]}` }
   }

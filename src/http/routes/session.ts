@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 
 import { MillraceError } from '../../errors.ts'
 import type { Authority, Principal } from '../auth.ts'
+import type { Exchange } from '../exchange.ts'
 import { defineRoutes, EMPTY_REPLY, reply, type Handlers } from '../route.ts'
 import { CONSOLE_HEADER, type Sessions } from '../sessions.ts'
 
@@ -50,30 +50,26 @@ export function createSessionHandlers(
   sessions: Sessions,
 ): Handlers<typeof sessionDefinitions> {
   return {
-    async getSession({ context }) {
-      const { req } = context
-      const authorization = sessions.readAuthorization({
-        method: req.method,
-        header: (name) => req.header(name),
-      })
+    async getSession({ exchange }) {
+      const authorization = sessions.readAuthorization(exchange)
       return reply(200, presentPrincipal(await authority.authenticate(authorization)))
     },
-    async createSession({ context, body }) {
-      expectConsole(context)
+    async createSession({ exchange, body }) {
+      expectConsole(exchange)
       const principal = await authority.authenticate(`Bearer ${body.token}`)
-      const cookie = sessions.begin(body.token, isSecure(context))
+      const cookie = sessions.begin(body.token, isSecure(exchange))
       return { ...reply(200, presentPrincipal(principal)), headers: { 'set-cookie': cookie } }
     },
-    deleteSession({ context }) {
-      expectConsole(context)
-      return { ...EMPTY_REPLY, headers: { 'set-cookie': sessions.end(isSecure(context)) } }
+    deleteSession({ exchange }) {
+      expectConsole(exchange)
+      return { ...EMPTY_REPLY, headers: { 'set-cookie': sessions.end(isSecure(exchange)) } }
     },
   }
 }
 
 /** Another site may neither sign someone in nor out. */
-function expectConsole({ req }: Context): void {
-  if (req.header(CONSOLE_HEADER) !== undefined) return
+function expectConsole(exchange: Exchange): void {
+  if (exchange.header(CONSOLE_HEADER) !== undefined) return
   throw new MillraceError(
     'unauthenticated',
     'Signing in and out needs the header "X-Millrace-Console: 1".',
@@ -81,8 +77,8 @@ function expectConsole({ req }: Context): void {
 }
 
 /** Behind a proxy that ends TLS the request itself is plain; claiming otherwise only hurts the claimer. */
-function isSecure({ req }: Context): boolean {
-  return req.url.startsWith('https:') || req.header('x-forwarded-proto') === 'https'
+function isSecure(exchange: Exchange): boolean {
+  return exchange.url.startsWith('https:') || exchange.header('x-forwarded-proto') === 'https'
 }
 
 function presentPrincipal({ scopes, consumers }: Principal): z.input<typeof sessionSchema> {
