@@ -104,6 +104,19 @@ export function createConsumers({ api, repeatable, once }: Http) {
         }),
       ),
 
+    /** What it selects from the log, whatever became of it: to be followed by `last_seq`. */
+    changes: (
+      consumer: string,
+      query: Query<'/v1/consumers/{consumer}/changes', 'get'> = {},
+      options?: CallOptions,
+    ): Promise<Schemas['FollowedChanges']> =>
+      bodyOf(
+        api.GET('/v1/consumers/{consumer}/changes', {
+          params: { path: { consumer }, query },
+          ...repeatable(options),
+        }),
+      ),
+
     /** Moves the cursor; leases are lost. Not sent again by itself: it would take new ones, too. */
     seek: (
       consumer: string,

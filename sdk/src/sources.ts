@@ -64,8 +64,12 @@ export function createSources({ api, repeatable, once }: Http) {
     test: (
       body: Schemas['SourceCreate'],
       options?: CallOptions,
-    ): Promise<Schemas['SourceTestResponse']> =>
+    ): Promise<Schemas['Checks']> =>
       bodyOf(api.POST('/v1/sources/test', { body, ...repeatable(options) })),
+
+    /** The same of a connected source, and what its reader says. */
+    checks: (source: string, options?: CallOptions): Promise<Schemas['Checks']> =>
+      bodyOf(api.GET('/v1/sources/{source}/checks', { ...at(source), ...repeatable(options) })),
 
     tables: (source: string, options?: CallOptions): Promise<Schemas['SourceTables']> =>
       bodyOf(api.GET('/v1/sources/{source}/tables', { ...at(source), ...repeatable(options) })),

@@ -50,7 +50,7 @@ export async function checkSource(
       checkWalLevel(facts),
       checkPrivilege(facts),
       checkSlot(facts, target),
-      ...checkRoom(facts),
+      ...checkRoom(facts, target),
       ...(await checkTables(client, target)),
       await checkOwnStorage(client, target),
     ]
@@ -142,8 +142,11 @@ function checkSlot({ slot, database }: ServerFacts, target: CheckTarget): Source
   return pass('slot', `the slot "${name}" exists and will be used from where it stands`)
 }
 
-function checkRoom({ slots_free, senders_free, slot }: ServerFacts): SourceCheck[] {
-  const slots = slots_free + (slot ? 1 : 0)
+function checkRoom(facts: ServerFacts, { isOwnSlot = false }: CheckTarget): SourceCheck[] {
+  const { slot } = facts
+  const slots = facts.slots_free + (slot ? 1 : 0)
+  // The one that our own reader has is there for it.
+  const senders = facts.senders_free + (isOwnSlot && slot?.active === true ? 1 : 0)
   return [
     slots > 0
       ? pass('free_slots', `${slots} replication slots are free`)
@@ -152,8 +155,8 @@ function checkRoom({ slots_free, senders_free, slot }: ServerFacts): SourceCheck
           'all replication slots are taken; the server has to be started again after the change',
           'alter system set max_replication_slots = 20;',
         ),
-    senders_free > 0
-      ? pass('free_senders', `${senders_free} WAL senders are free`)
+    senders > 0
+      ? pass('free_senders', `${senders} WAL senders are free`)
       : fail(
           'free_senders',
           'all WAL senders are taken; the server has to be started again after the change',

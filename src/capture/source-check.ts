@@ -8,6 +8,7 @@ export interface SourceCheck {
 }
 
 export type SourceCheckName =
+  | 'reader'
   | 'reachable'
   | 'version'
   | 'wal_level'

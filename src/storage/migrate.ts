@@ -46,14 +46,10 @@ async function applyMissing(client: pg.PoolClient, migrations: Migration[]): Pro
       sha256 text not null,
       applied_at timestamptz not null default now()
     )`)
-  const { rows } = await client.query<{ name: string; sha256: string }>(
-    'select name, sha256 from millrace.migration',
-  )
-  const applied = new Map(rows.map((row) => [row.name, row.sha256]))
-  const unknown = rows.find((row) => !migrations.some(({ name }) => name === row.name))
-  if (unknown) {
+  const { applied, unknown } = await compareMigrations(client, migrations)
+  if (unknown !== undefined) {
     throw new Error(
-      `the storage was migrated by a newer Millrace (it has "${unknown.name}"); start that version, or restore an older backup`,
+      `the storage was migrated by a newer Millrace (it has "${unknown}"); start that version, or restore an older backup`,
     )
   }
 
@@ -79,6 +75,32 @@ async function applyMissing(client: pg.PoolClient, migrations: Migration[]): Pro
     done.push(name)
   }
   return done
+}
+
+/** What of the migrations this storage has, and the first that only a newer Millrace knows. */
+async function compareMigrations(
+  client: Pick<pg.PoolClient, 'query'>,
+  migrations: readonly Migration[],
+): Promise<{ applied: Map<string, string>; unknown: string | undefined }> {
+  const { rows } = await client.query<{ name: string; sha256: string }>(
+    'select name, sha256 from millrace.migration order by name',
+  )
+  const unknown = rows.find((row) => !migrations.some(({ name }) => name === row.name))
+  return { applied: new Map(rows.map((row) => [row.name, row.sha256])), unknown: unknown?.name }
+}
+
+/** The names of what `migrate` would apply, and of the first that only a newer Millrace knows. */
+export async function findPendingMigrations({
+  pool,
+}: Pick<Database, 'pool'>): Promise<{ pending: string[]; unknown: string | undefined }> {
+  const migrations = await readMigrations()
+  const { rows } = await pool.query<{ is_there: boolean }>(
+    "select to_regclass('millrace.migration') is not null as is_there",
+  )
+  if (!rows[0]?.is_there) return { pending: migrations.map(({ name }) => name), unknown: undefined }
+  const { applied, unknown } = await compareMigrations(pool, migrations)
+  const pending = migrations.filter(({ name }) => !applied.has(name)).map(({ name }) => name)
+  return { pending, unknown }
 }
 
 async function readMigrations(): Promise<Migration[]> {

@@ -338,20 +338,31 @@ test('updateSource checks the new settings, keeps the password, and counts up', 
   expect((await codeOf(updateSource(storage, 'absent', {}, keys))).code).toBe('not_found')
 })
 
-test('listSourceTables describes the tables', async ({ storage, shop, sourceName: name }) => {
-  await shop.query(
-    `create table t (b text, a int, primary key (a)); create table u (x numeric(6,2))`,
-  )
+test('listSourceTables describes the tables, and the types of their columns', async ({
+  storage,
+  shop,
+  sourceName: name,
+}) => {
+  await shop.query(`
+    create type mood as enum ('happy', 'so so');
+    create domain moods as mood[] not null;
+    create type spot as (x numeric(6, -2), tags text[][]);
+    create table t (b text, a int, primary key (a));
+    create table u (x numeric(6,2) not null, m moods, s spot, twice int generated always as (1) stored)`)
   await createSource(storage, { name, connection: connectionOf(shop), tables: ['t'] }, keys)
-  expect(await listSourceTables(storage, name, keys)).toEqual([
+
+  const { tables, types } = await listSourceTables(storage, name, keys)
+
+  const column = { key: false, nullable: true, published: true, dimensions: 0 }
+  expect(tables).toEqual([
     {
       schema: 'public',
       table: 't',
       captured: true,
       replicaIdentity: 'default',
       columns: [
-        { name: 'b', type: 'text', key: false },
-        { name: 'a', type: 'integer', key: true },
+        { ...column, name: 'b', type: 'text' },
+        { ...column, name: 'a', type: 'integer', key: true, nullable: false },
       ],
       primaryKey: ['a'],
       estimatedRows: null,
@@ -361,11 +372,64 @@ test('listSourceTables describes the tables', async ({ storage, shop, sourceName
       table: 'u',
       captured: false,
       replicaIdentity: 'default',
-      columns: [{ name: 'x', type: 'numeric(6,2)', key: false }],
+      columns: [
+        { ...column, name: 'x', type: 'numeric(6,2)', nullable: false },
+        { ...column, name: 'm', type: 'moods', nullable: false },
+        { ...column, name: 's', type: 'spot' },
+        { ...column, name: 'twice', type: 'integer', published: false },
+      ],
       primaryKey: [],
       estimatedRows: null,
     },
   ])
+  const none = { json: null, precision: null, scale: null, labels: null, base: null, fields: null }
+  const scalar = (type: string, json: string) => ({
+    ...none,
+    schema: 'pg_catalog',
+    kind: 'scalar',
+    type,
+    json,
+  })
+  expect(types.map((type) => ({ ...type, name: undefined }))).toEqual(
+    [
+      scalar('integer', 'integer'),
+      { ...none, schema: 'public', kind: 'enum', type: 'mood', labels: ['happy', 'so so'] },
+      {
+        ...none,
+        schema: 'public',
+        kind: 'array',
+        type: 'mood[]',
+        base: { type: 'mood', dimensions: 0 },
+      },
+      {
+        ...none,
+        schema: 'public',
+        kind: 'domain',
+        type: 'moods',
+        base: { type: 'mood[]', dimensions: 1 },
+      },
+      { ...scalar('numeric(6,-2)', 'decimal'), precision: 6, scale: -2 },
+      { ...scalar('numeric(6,2)', 'decimal'), precision: 6, scale: 2 },
+      {
+        ...none,
+        schema: 'public',
+        kind: 'composite',
+        type: 'spot',
+        fields: [
+          { name: 'x', type: 'numeric(6,-2)', dimensions: 0 },
+          { name: 'tags', type: 'text[]', dimensions: 2 },
+        ],
+      },
+      scalar('text', 'string'),
+      {
+        ...none,
+        schema: 'pg_catalog',
+        kind: 'array',
+        type: 'text[]',
+        base: { type: 'text', dimensions: 0 },
+      },
+    ].map((type) => ({ ...type, name: undefined })),
+  )
 })
 
 test('a gap that was accepted stays on record, and capturing goes on behind it', async ({

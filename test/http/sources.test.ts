@@ -6,6 +6,7 @@ import { test, type Api } from './api.ts'
 interface Check {
   name: string
   status: string
+  sql: string | null
 }
 
 const namesOf = (data: { name: string }[]): string[] => data.map(({ name }) => name)
@@ -107,11 +108,29 @@ describe('a source', () => {
         replica_identity: 'default',
         primary_key: ['id'],
         columns: [
-          { name: 'id', type: 'integer', key: true },
-          { name: 'note', type: 'text', key: false },
+          {
+            name: 'id',
+            type: 'integer',
+            dimensions: 0,
+            key: true,
+            nullable: false,
+            published: true,
+          },
+          {
+            name: 'note',
+            type: 'text',
+            dimensions: 0,
+            key: false,
+            nullable: true,
+            published: true,
+          },
         ],
         estimated_rows: null,
       },
+    ])
+    expect(tables.body.types).toMatchObject([
+      { type: 'integer', kind: 'scalar', json: 'integer' },
+      { type: 'text', kind: 'scalar', json: 'string' },
     ])
     expect(health.body).toMatchObject({
       state: 'starting',
@@ -183,5 +202,37 @@ describe('a test of a source', () => {
     expect(body.ok).toBe(false)
     const failed = (body.checks as Check[]).filter((check) => check.status === 'fail')
     expect(failed.length).toBeGreaterThan(0)
+  })
+
+  test('of a connected source also says what its reader does, and the SQL mends it', async ({
+    api,
+    shop,
+  }) => {
+    await shop.query('create table orders (id int primary key)')
+    await connect(api, shop)
+    const find = async (name: string) => {
+      const { body } = await api.call('GET', '/v1/sources/shop/checks')
+      return [body.ok, (body.checks as Check[]).find((check) => check.name === name)] as const
+    }
+    const [ok, reader] = await find('reader')
+    expect([ok, reader?.status]).toEqual([true, 'warn'])
+
+    await shop.query('drop publication millrace_shop')
+    const [broken, missing] = await find('publication')
+    expect([broken, missing?.status]).toEqual([false, 'fail'])
+    await shop.query(missing!.sql!)
+    expect((await find('publication'))[0]).toBe(true)
+
+    await api.call('DELETE', '/v1/sources/shop')
+    expect((await api.call('GET', '/v1/sources/shop/checks')).status).toBe(404)
+  })
+})
+
+describe('a test of the storage', () => {
+  test('names each check', async ({ api }) => {
+    const { status, body } = await api.call('GET', '/v1/storage/checks')
+
+    expect([status, body.ok]).toEqual([200, true])
+    expect(namesOf(body.checks)).toEqual(expect.arrayContaining(['reachable', 'migrations']))
   })
 })

@@ -405,6 +405,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/consumers/{consumer}/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow what a consumer selects
+         * @description Changes of the log that the consumer selects, its filter included, whatever became of them. Call again with `last_seq` as `after`. A page may be empty although `has_more`, where the filter lets few pass.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["followConsumer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sources/{source}/changes": {
         parameters: {
             query?: never;
@@ -539,10 +561,32 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the tables of a source
+         * List the tables of a source, and the types of their columns
          * @description Scope: `read`.
          */
         get: operations["listSourceTables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sources/{source}/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check whether a source is still as capturing needs it
+         * @description Each check by name, with the SQL that mends it. Changes nothing.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["checkSource"];
         put?: never;
         post?: never;
         delete?: never;
@@ -653,6 +697,28 @@ export interface paths {
          *     Needs no token.
          */
         get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/storage/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check the storage
+         * @description Each check by name, with the SQL that mends it. Changes nothing.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["checkStorage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1837,10 +1903,12 @@ export interface components {
                 updated_at: string | null;
             }[];
         };
-        ChangeList: {
+        FollowedChanges: {
             data: components["schemas"]["Change"][];
-            /** @description Give it as `cursor` to get the next page; null: this is the last. */
-            next_cursor: string | null;
+            /** @description Everything up to here was looked at: the next `after`. */
+            last_seq: number;
+            /** @description Whether there is more behind it already. */
+            has_more: boolean;
         };
         Change: {
             /** @description The place in the source’s log. */
@@ -1863,6 +1931,11 @@ export interface components {
             changes: {
                 [key: string]: unknown;
             } | null;
+        };
+        ChangeList: {
+            data: components["schemas"]["Change"][];
+            /** @description Give it as `cursor` to get the next page; null: this is the last. */
+            next_cursor: string | null;
         };
         SourceList: {
             data: components["schemas"]["Source"][];
@@ -1960,19 +2033,19 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        SourceTestResponse: {
+        Checks: {
             /** @description Whether no check failed. */
             ok: boolean;
-            checks: components["schemas"]["SourceCheck"][];
+            checks: components["schemas"]["Check"][];
         };
-        SourceCheck: {
+        Check: {
             /** @description What was checked. */
             name: string;
             /** @enum {string} */
             status: "pass" | "warn" | "fail";
             /** @description What was found. */
             detail: string;
-            /** @description What mends it, to be run on the source; null: nothing to run. */
+            /** @description What mends it; null: nothing to run. */
             sql: string | null;
         };
         /** @description Either `url`, or `host`, `database` and `user`. */
@@ -2119,6 +2192,8 @@ export interface components {
         };
         SourceTables: {
             data: components["schemas"]["SourceTable"][];
+            /** @description Every type that a column has or is made of, by name. */
+            types: components["schemas"]["ColumnType"][];
         };
         SourceTable: {
             schema: string;
@@ -2130,11 +2205,63 @@ export interface components {
             primary_key: string[];
             columns: {
                 name: string;
+                /**
+                 * @description As Postgres prints it, with its modifier; described under `types`.
+                 * @example numeric(10,2)
+                 */
                 type: string;
+                /** @description Of an array, as declared; 0: it is none. */
+                dimensions: number;
                 key: boolean;
+                nullable: boolean;
+                /** @description Whether it arrives in `record`; generated ones mostly do not. */
+                published: boolean;
             }[];
             /** @description As the planner believes; null: unknown. */
             estimated_rows: number | null;
+        };
+        ColumnType: {
+            /**
+             * @description As Postgres prints it, with its modifier; described under `types`.
+             * @example numeric(10,2)
+             */
+            type: string;
+            schema: string;
+            /** @description Without schema and modifier. */
+            name: string;
+            /** @enum {string} */
+            kind: "scalar" | "enum" | "array" | "composite" | "domain";
+            /**
+             * @description What a scalar is in `record`. `bigint` and `decimal` may have more digits than a double holds; `float` and `decimal` may be the strings NaN, Infinity, -Infinity; `map`: strings and nulls by strings.
+             * @enum {string|null}
+             */
+            json: "boolean" | "integer" | "bigint" | "float" | "decimal" | "string" | "any" | "map" | null;
+            /** @description Of a numeric with a limit. */
+            precision: number | null;
+            scale: number | null;
+            /** @description Of an enum, in order. */
+            labels: string[] | null;
+            /** @description The elements of an array, what a domain stands for. */
+            base: {
+                /**
+                 * @description As Postgres prints it, with its modifier; described under `types`.
+                 * @example numeric(10,2)
+                 */
+                type: string;
+                /** @description Of an array, as declared; 0: it is none. */
+                dimensions: number;
+            } | null;
+            /** @description Of a composite. */
+            fields: {
+                name: string;
+                /**
+                 * @description As Postgres prints it, with its modifier; described under `types`.
+                 * @example numeric(10,2)
+                 */
+                type: string;
+                /** @description Of an array, as declared; 0: it is none. */
+                dimensions: number;
+            }[] | null;
         };
         SourceHealth: {
             /** @enum {string} */
@@ -3208,6 +3335,41 @@ export interface operations {
             503: components["responses"]["Refusal503"];
         };
     };
+    followConsumer: {
+        parameters: {
+            query?: {
+                /** @description Entries of a page. */
+                limit?: number;
+                /** @description Only behind this seq; `latest`: only what is yet to come. */
+                after?: "latest" | (number | null) | null;
+                /** @description Committed then or later. */
+                from?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Changes, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FollowedChanges"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
     listChanges: {
         parameters: {
             query?: {
@@ -3359,7 +3521,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SourceTestResponse"];
+                    "application/json": components["schemas"]["Checks"];
                 };
             };
             400: components["responses"]["Refusal400"];
@@ -3540,6 +3702,33 @@ export interface operations {
             503: components["responses"]["Refusal503"];
         };
     };
+    checkSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checks"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
     getSourceHealth: {
         parameters: {
             query?: never;
@@ -3700,6 +3889,29 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+        };
+    };
+    checkStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checks"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
         };
     };
     getMetrics: {

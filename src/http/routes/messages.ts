@@ -6,6 +6,7 @@ import {
   listSourceConsumers,
   type ListedChange,
 } from '../../queue/operations/list-changes.ts'
+import { followConsumer } from '../../queue/operations/follow-consumer.ts'
 import { listMessages } from '../../queue/operations/list-messages.ts'
 import { showChange } from '../../queue/operations/show-change.ts'
 import { formatMicroseconds } from '../../log/envelope.ts'
@@ -21,6 +22,8 @@ import {
   changeList,
   changesQuery,
   fanOutSchema,
+  followedChanges,
+  followQuery,
   messageList,
   messagesQuery,
 } from '../schemas/messages.ts'
@@ -46,6 +49,17 @@ export const messageDefinitions = defineRoutes({
     description: 'The change, and where it stands with this consumer (`consumers` has one entry).',
     access: { scope: 'read', over: 'consumer' },
     answers: { 200: { description: 'The message.', schema: fanOutSchema } },
+  },
+  followConsumer: {
+    method: 'get',
+    path: '/v1/consumers/{consumer}/changes',
+    tag,
+    summary: 'Follow what a consumer selects',
+    description:
+      'Changes of the log that the consumer selects, its filter included, whatever became of them. Call again with `last_seq` as `after`. A page may be empty although `has_more`, where the filter lets few pass.',
+    access: { scope: 'read', over: 'consumer' },
+    query: followQuery,
+    answers: { 200: { description: 'Changes, oldest first.', schema: followedChanges } },
   },
   listChanges: {
     method: 'get',
@@ -107,6 +121,19 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
       const places = entry ? await showChange(db, [consumer], entry) : []
       if (!entry || places.length === 0) throw createNotFound('message', param('seq'))
       return replyFanOut(entry, places)
+    },
+    async followConsumer({ param, query: { after, from, limit } }) {
+      const consumer = await findConsumer(param('consumer'))
+      const { entries, lastSeq, hasMore } = await followConsumer(database, consumer, {
+        after,
+        limit,
+        ...(from === undefined ? {} : { from: new Date(from) }),
+      })
+      const data = entries.map((entry) => `${presentChange(toListed(entry))}}`).join(',')
+      return {
+        status: 200,
+        body: `{"data":[${data}],"last_seq":${lastSeq},"has_more":${hasMore}}`,
+      }
     },
     async listChanges({ param, query }) {
       const beyond = decodeCursor(query.cursor)

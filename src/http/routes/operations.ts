@@ -1,7 +1,9 @@
 import { z } from '@hono/zod-openapi'
 
+import { checkStorage } from '../../storage/check-storage.ts'
 import type { Database } from '../../storage/database.ts'
 import { defineRoutes, reply, type Handlers } from '../route.ts'
+import { checksResponse } from '../schemas/checks.ts'
 
 const tag = 'Operations'
 const READY_TIMEOUT_MS = 2000
@@ -47,6 +49,15 @@ export const operationDefinitions = defineRoutes({
       503: { description: 'It cannot at the moment.', schema: readySchema },
     },
   },
+  checkStorage: {
+    method: 'get',
+    path: '/v1/storage/checks',
+    tag,
+    summary: 'Check the storage',
+    description: 'Each check by name, with the SQL that mends it. Changes nothing.',
+    access: { scope: 'read', over: 'everything' },
+    answers: { 200: { description: 'What was found.', schema: checksResponse } },
+  },
   getMetrics: {
     method: 'get',
     path: '/metrics',
@@ -67,6 +78,7 @@ export const operationDefinitions = defineRoutes({
 
 export interface OperationDeps {
   database: Database
+  secretKey: Buffer | undefined
   version: string
   roles: readonly string[]
   isDraining: () => boolean
@@ -83,7 +95,7 @@ export function createOperationHandlers(
   return {
     getLiveness: () => reply(200, { status: 'ok', version: deps.version, roles: deps.roles }),
     async getReadiness() {
-      const storage = await checkStorage(deps.database)
+      const storage = await probeStorage(deps.database)
       const draining = deps.isDraining()
       const isReady = storage === 'ok' && !draining
       const answer = reply(isReady ? 200 : 503, {
@@ -91,6 +103,10 @@ export function createOperationHandlers(
         checks: { storage, draining },
       })
       return isReady ? answer : { ...answer, headers: { 'retry-after': '1' } }
+    },
+    async checkStorage() {
+      const checks = await checkStorage(deps.database, deps.secretKey !== undefined)
+      return reply(200, { ok: checks.every(({ status }) => status !== 'fail'), checks })
     },
     async getMetrics() {
       return {
@@ -107,7 +123,7 @@ export function createOperationHandlers(
 }
 
 /** A storage that takes its time counts as away: a probe must answer. */
-async function checkStorage({ pool }: Database): Promise<'ok' | 'unreachable' | 'not_migrated'> {
+async function probeStorage({ pool }: Database): Promise<'ok' | 'unreachable' | 'not_migrated'> {
   const check = pool
     .query<{ is_migrated: boolean }>(
       "select to_regclass('millrace.consumer') is not null as is_migrated",

@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi'
 
+import { checkExistingSource } from '../../capture/check-existing-source.ts'
 import { checkSource } from '../../capture/check-source.ts'
 import { createSource, withDefaults } from '../../capture/create-source.ts'
 import { deleteSource } from '../../capture/delete-source.ts'
 import { listSourceTables } from '../../capture/list-source-tables.ts'
 import { getSourceHealth } from '../../capture/source-health.ts'
+import type { SourceCheck } from '../../capture/source-check.ts'
 import { findSource, listSources, type Source } from '../../capture/source.ts'
 import { updateSource } from '../../capture/update-source.ts'
 import { isId, nameSchema } from '../../queue/consumer-settings.ts'
@@ -16,6 +18,7 @@ import type { Reply } from '../problem.ts'
 import { defineRoutes, EMPTY_REPLY, reply, type Handlers } from '../route.ts'
 import { toSourceInput, toSourcePatch } from '../source-input.ts'
 import { validateBody } from '../validate.ts'
+import { checksResponse } from '../schemas/checks.ts'
 import { pageQuery } from '../schemas/shared.ts'
 import {
   sourceCreate,
@@ -26,7 +29,6 @@ import {
   sourceSchema,
   sourceTablesResponse,
   sourceTest,
-  sourceTestResponse,
 } from '../schemas/source.ts'
 
 const one = '/v1/sources/{source}'
@@ -74,7 +76,7 @@ export const sourceDefinitions = defineRoutes({
     description: 'Each check by name, with the SQL that mends it. Changes nothing.',
     access: admin,
     body: { schema: sourceTest, examples: { shop: { name: 'shop', ...example } } },
-    answers: { 200: { description: 'What was found.', schema: sourceTestResponse } },
+    answers: { 200: { description: 'What was found.', schema: checksResponse } },
   },
   getSource: {
     method: 'get',
@@ -124,10 +126,19 @@ export const sourceDefinitions = defineRoutes({
     method: 'get',
     path: `${one}/tables`,
     tag,
-    summary: 'List the tables of a source',
+    summary: 'List the tables of a source, and the types of their columns',
     access: read,
     answers: { 200: { description: 'The tables.', schema: sourceTablesResponse } },
     refusals: [422],
+  },
+  checkSource: {
+    method: 'get',
+    path: `${one}/checks`,
+    tag,
+    summary: 'Check whether a source is still as capturing needs it',
+    description: 'Each check by name, with the SQL that mends it. Changes nothing.',
+    access: read,
+    answers: { 200: { description: 'What was found.', schema: checksResponse } },
   },
   getSourceHealth: {
     method: 'get',
@@ -172,7 +183,7 @@ export function createSourceHandlers(
     async testSource({ body: { name, ...body } }) {
       const input = withDefaults(toSourceInput(name ?? 'new', body))
       const checks = await checkSource(input.connection, input)
-      return reply(200, { ok: checks.every(({ status }) => status !== 'fail'), checks })
+      return reply(200, { ok: isPassed(checks), checks })
     },
     async getSource({ param }) {
       return answer(200, await find(param('source')))
@@ -201,17 +212,25 @@ export function createSourceHandlers(
       return EMPTY_REPLY
     },
     async listSourceTables({ param }) {
-      const tables = await listSourceTables(database, param('source'), keys)
+      const { tables, types } = await listSourceTables(database, param('source'), keys)
       const data = tables.map(({ replicaIdentity, primaryKey, estimatedRows, ...table }) => ({
         ...table,
         replica_identity: replicaIdentity,
         primary_key: primaryKey,
         estimated_rows: estimatedRows,
       }))
-      return reply(200, { data })
+      return reply(200, { data, types })
+    },
+    async checkSource({ param }) {
+      const checks = await checkExistingSource(database, param('source'), keys)
+      return reply(200, { ok: isPassed(checks), checks })
     },
     async getSourceHealth({ param }) {
       return reply(200, presentHealth(await getSourceHealth(database, param('source'), keys)))
     },
   }
+}
+
+function isPassed(checks: readonly SourceCheck[]): boolean {
+  return checks.every(({ status }) => status !== 'fail')
 }

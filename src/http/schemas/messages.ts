@@ -82,6 +82,23 @@ const changeSchema = z.object({ ...change, record: row, changes: row.nullable() 
 
 export const changeList = pageOf(changeSchema).openapi('ChangeList')
 
+export const followQuery = z.strictObject({
+  limit: pageQuery.shape.limit,
+  after: z
+    .union([z.literal('latest'), z.coerce.number().pipe(seq)])
+    .default(0)
+    .meta({ description: 'Only behind this seq; `latest`: only what is yet to come.' }),
+  from: found.from,
+})
+
+export const followedChanges = z
+  .object({
+    data: z.array(changeSchema),
+    last_seq: seq.meta({ description: 'Everything up to here was looked at: the next `after`.' }),
+    has_more: z.boolean().meta({ description: 'Whether there is more behind it already.' }),
+  })
+  .openapi('FollowedChanges')
+
 export const fanOutSchema = z
   .object({
     ...change,

@@ -102,24 +102,40 @@ export const sourceSchema = z
 
 export const sourceList = pageOf(sourceSchema).openapi('SourceList')
 
-const sourceCheckSchema = z
-  .object({
-    name: z.string().meta({ description: 'What was checked.' }),
-    status: z.enum(['pass', 'warn', 'fail']),
-    detail: z.string().meta({ description: 'What was found.' }),
-    sql: z
-      .string()
-      .nullable()
-      .meta({ description: 'What mends it, to be run on the source; null: nothing to run.' }),
-  })
-  .openapi('SourceCheck')
+const typeUse = {
+  type: z.string().meta({
+    description: 'As Postgres prints it, with its modifier; described under `types`.',
+    example: 'numeric(10,2)',
+  }),
+  dimensions: z.int().meta({ description: 'Of an array, as declared; 0: it is none.' }),
+}
 
-export const sourceTestResponse = z
+const columnTypeSchema = z
   .object({
-    ok: z.boolean().meta({ description: 'Whether no check failed.' }),
-    checks: z.array(sourceCheckSchema),
+    type: typeUse.type,
+    schema: z.string(),
+    name: z.string().meta({ description: 'Without schema and modifier.' }),
+    kind: z.enum(['scalar', 'enum', 'array', 'composite', 'domain']),
+    json: z
+      .enum(['boolean', 'integer', 'bigint', 'float', 'decimal', 'string', 'any', 'map'])
+      .nullable()
+      .meta({
+        description:
+          'What a scalar is in `record`. `bigint` and `decimal` may have more digits than a double holds; `float` and `decimal` may be the strings NaN, Infinity, -Infinity; `map`: strings and nulls by strings.',
+      }),
+    precision: z.int().nullable().meta({ description: 'Of a numeric with a limit.' }),
+    scale: z.int().nullable(),
+    labels: z.array(z.string()).nullable().meta({ description: 'Of an enum, in order.' }),
+    base: z
+      .object(typeUse)
+      .nullable()
+      .meta({ description: 'The elements of an array, what a domain stands for.' }),
+    fields: z
+      .array(z.object({ name: z.string(), ...typeUse }))
+      .nullable()
+      .meta({ description: 'Of a composite.' }),
   })
-  .openapi('SourceTestResponse')
+  .openapi('ColumnType')
 
 export const sourceTablesResponse = z
   .object({
@@ -131,7 +147,17 @@ export const sourceTablesResponse = z
           captured: z.boolean().meta({ description: 'Whether the publication holds it.' }),
           replica_identity: z.enum(['default', 'full', 'index', 'nothing']),
           primary_key: z.array(z.string()),
-          columns: z.array(z.object({ name: z.string(), type: z.string(), key: z.boolean() })),
+          columns: z.array(
+            z.object({
+              name: z.string(),
+              ...typeUse,
+              key: z.boolean(),
+              nullable: z.boolean(),
+              published: z.boolean().meta({
+                description: 'Whether it arrives in `record`; generated ones mostly do not.',
+              }),
+            }),
+          ),
           estimated_rows: z
             .int()
             .nullable()
@@ -139,6 +165,9 @@ export const sourceTablesResponse = z
         })
         .openapi('SourceTable'),
     ),
+    types: z
+      .array(columnTypeSchema)
+      .meta({ description: 'Every type that a column has or is made of, by name.' }),
   })
   .openapi('SourceTables')
 
