@@ -12,6 +12,8 @@ export type Delivery = FanOutOfChange['consumers'][number]
 /** A change as one consumer has it. */
 export type Message = Schemas['ListedMessage']
 export type MessageState = Message['state']
+/** Where a change stands with one consumer. */
+export type PlaceState = Delivery['state']
 /** A place in the log. */
 export type Target = Schemas['LogTarget']
 

@@ -3,6 +3,8 @@ import { consumerDefinitions } from './routes/consumers.ts'
 import { messageDefinitions } from './routes/messages.ts'
 import { movementDefinitions } from './routes/movements.ts'
 import { operationDefinitions } from './routes/operations.ts'
+import { previewDefinitions } from './routes/preview.ts'
+import { processDefinitions } from './routes/processes.ts'
 import { queueDefinitions } from './routes/queue.ts'
 import { sequinDefinitions } from './routes/sequin.ts'
 import { sourceDefinitions } from './routes/sources.ts'
@@ -14,8 +16,10 @@ export const allDefinitions = {
   ...consumerDefinitions,
   ...movementDefinitions,
   ...messageDefinitions,
+  ...previewDefinitions,
   ...sourceDefinitions,
   ...tokenDefinitions,
   ...operationDefinitions,
+  ...processDefinitions,
   ...sequinDefinitions,
 } satisfies RouteDefinitions

@@ -19,6 +19,8 @@ import { createEventHandlers, eventDefinitions } from './routes/events.ts'
 import { createMessageHandlers, messageDefinitions } from './routes/messages.ts'
 import { createMovementHandlers, movementDefinitions } from './routes/movements.ts'
 import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
+import { createPreviewHandlers, previewDefinitions } from './routes/preview.ts'
+import { createProcessHandlers, processDefinitions } from './routes/processes.ts'
 import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
 import { createSequinHandlers, sequinDefinitions } from './routes/sequin.ts'
 import { createSessionHandlers, sessionDefinitions } from './routes/session.ts'
@@ -80,9 +82,11 @@ export function createApp(deps: AppDeps): App {
   mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
   mountRoutes(app, movementDefinitions, createMovementHandlers({ db, queues }), options)
   mountRoutes(app, messageDefinitions, createMessageHandlers({ database, queues }), options)
+  mountRoutes(app, previewDefinitions, createPreviewHandlers(database), options)
   mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)
   mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
   mountRoutes(app, operationDefinitions, operations, options)
+  mountRoutes(app, processDefinitions, createProcessHandlers(db), options)
   mountRoutes(app, sequinDefinitions, createSequinHandlers(queues), options)
   mountRoutes(app, sessionDefinitions, createSessionHandlers(authority, sessions), options)
   mountRoutes(app, eventDefinitions, createEventHandlers(overview), options)

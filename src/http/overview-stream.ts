@@ -142,7 +142,13 @@ function toPoint({ at, sources, consumers }: Overview) {
   return {
     at,
     sources: sources.map(({ id, last_seq }) => [id, last_seq]),
-    consumers: consumers.map(({ id, stats }) => [id, stats.rates.acked, stats.backlog]),
+    consumers: consumers.map(({ id, stats: { rates, backlog, latency } }) => [
+      id,
+      rates.acked,
+      backlog,
+      latency?.p50_ms ?? null,
+      latency?.p95_ms ?? null,
+    ]),
   }
 }
 

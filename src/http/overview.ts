@@ -19,6 +19,8 @@ export interface SourceOverview {
   last_commit_at: string | null
   /** Seq of the newest change in the log; its growth is the rate of changes. */
   last_seq: number
+  /** WAL not stored yet, as of a few seconds ago; null: nobody has measured it. */
+  lag_bytes: number | null
 }
 
 export interface ConsumerOverview {
@@ -85,6 +87,7 @@ async function readSources(db: Db): Promise<SourceOverview[]> {
       'millrace.reader.state',
       'millrace.reader.state_reason',
       'millrace.reader.state_remedy',
+      'millrace.reader.lag_bytes',
       'newest.next_seq',
       'newest.committed_at',
     ])
@@ -99,5 +102,6 @@ async function readSources(db: Db): Promise<SourceOverview[]> {
     state_remedy: row.state_remedy,
     last_commit_at: row.committed_at?.toISOString() ?? null,
     last_seq: Math.max(0, Number(row.next_seq ?? 1) - 1),
+    lag_bytes: row.lag_bytes === null ? null : Number(row.lag_bytes),
   }))
 }

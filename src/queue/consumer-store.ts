@@ -112,6 +112,7 @@ export async function createConsumer(
   const pushSealed = options.sealPush(id, settings.push ?? null, null)
   try {
     return await db.transaction().execute(async (trx) => {
+      const cursor = await findStartCursor(trx, source.source_no, columns.start_from)
       const { consumer_no } = await trx
         .insertInto('millrace.consumer')
         .values({
@@ -120,10 +121,10 @@ export async function createConsumer(
           name,
           source_no: source.source_no,
           push_sealed: pushSealed,
+          start_seq: cursor,
         })
         .returning('consumer_no')
         .executeTakeFirstOrThrow()
-      const cursor = await findStartCursor(trx, source.source_no, columns.start_from)
       await trx
         .insertInto('millrace.tick')
         .values({

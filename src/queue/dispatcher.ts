@@ -70,6 +70,8 @@ export interface DispatcherOptions {
   /** Something may be deliverable that was not; others may wait for it. */
   onFreed: () => void
   onTick: (counts: TickCounts, leaseLost: number) => void
+  /** A tick with acks is stored. */
+  onAcked: (tick: Pick<Tick, 'ackedItems' | 'ackedLeases'>, clockMs: number) => void
   /** Messages whose changes the log does not hold any more were dropped. */
   onGone: (seqs: readonly number[]) => void
 }
@@ -361,6 +363,7 @@ export class Dispatcher {
       for (const { waiter, claim } of claims) this.#deliver(waiter, claim)
     }
     this.#options.onTick(tick.counts, leaseLost)
+    if (tick.ackedItems.length > 0) this.#options.onAcked(tick, this.#options.clock.now())
   }
 
   #deliver(waiter: Waiter, claim: Claim): void {

@@ -144,6 +144,7 @@ function readLease(row: LeaseJson, storedLeased: ReadonlySet<string>): Lease {
     nonce: row.nonce,
     worker: row.worker,
     leasedMs: row.leased_ms,
+    committedMs: 0,
     expiresMs: row.expires_at_ms,
     items,
     live: 0,

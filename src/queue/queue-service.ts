@@ -1,4 +1,6 @@
 import type { Consumer } from './consumer.ts'
+import type { LatencySummary } from './latencies.ts'
+import type { RecentAck } from './recent-acks.ts'
 
 export interface ReceiveOptions {
   /** 1–1000. */
@@ -78,6 +80,8 @@ export interface ConsumerStats {
   oldestUnackedAgeMs: number | null
   /** Messages per second over the last minute, as this process served them. */
   rates: { delivered: number; acked: number; nacked: number }
+  /** From the commit to the ack, over the last minute in this process; null: no acks. */
+  latency: LatencySummary | null
 }
 
 /**
@@ -99,4 +103,6 @@ export interface QueueService {
    */
   settle(consumer: Consumer, settlements: readonly Settlement[]): Promise<SettlementResult[]>
   getStats(consumer: Consumer): Promise<ConsumerStats>
+  /** When this process saw a message acked, if that was lately. */
+  recentAckOf(consumer: Consumer, seq: number): RecentAck | undefined
 }

@@ -29,8 +29,11 @@ import type {
   SettlementResult,
 } from './queue-service.ts'
 import { Rate } from './rates.ts'
+import { Latencies } from './latencies.ts'
+import { RecentAcks, type RecentAck } from './recent-acks.ts'
 import { compileSelection } from './selection/select-changes.ts'
-import type { TickCounts } from './state/tick.ts'
+import type { Lease } from './state/item.ts'
+import type { Tick, TickCounts } from './state/tick.ts'
 
 /** Settings are read anew this often even if no notification came. */
 const REFRESH_MS = 15_000
@@ -50,6 +53,8 @@ interface Served {
   dispatcher: Dispatcher
   consumer: Consumer
   rates: { delivered: Rate; acked: Rate; nacked: Rate }
+  latencies: Latencies
+  recentAcks: RecentAcks
   stopListening: () => void
   wakeTimer: NodeJS.Timeout | undefined
 }
@@ -144,7 +149,7 @@ export class Queues implements QueueService {
   }
 
   async getStats(consumer: Consumer): Promise<ConsumerStats> {
-    const { dispatcher, rates } = this.#serve(consumer)
+    const { dispatcher, rates, latencies } = this.#serve(consumer)
     const { pool } = this.#options.database
     const log = this.#logOf(consumer.sourceNo)
     const counts = await countMessages(pool, log, consumer, compileSelection(consumer))
@@ -157,7 +162,12 @@ export class Queues implements QueueService {
         acked: rates.acked.perSecond(second),
         nacked: rates.nacked.perSecond(second),
       },
+      latency: latencies.summarize(second),
     }
+  }
+
+  recentAckOf(consumer: Consumer, seq: number): RecentAck | undefined {
+    return this.#served.get(consumer.consumerNo)?.recentAcks.find(seq)
   }
 
   /** The log of a source as this process has it in memory. */
@@ -183,6 +193,8 @@ export class Queues implements QueueService {
       })
     }
     const rates = { delivered: new Rate(), acked: new Rate(), nacked: new Rate() }
+    const latencies = new Latencies()
+    const recentAcks = new RecentAcks()
     const { logger, database, hasPeers, onTick } = this.#options
     const dispatcher: Dispatcher = new Dispatcher({
       pool: database.pool,
@@ -198,6 +210,7 @@ export class Queues implements QueueService {
         rates.nacked.add(counts.nacked, second)
         onTick?.(served.consumer, counts, leaseLost)
       },
+      onAcked: (tick, clockMs) => noteAcks(tick, clockMs, recentAcks, latencies),
       onGone: (seqs) =>
         logger.warn('changes were dropped from the log before they were acknowledged', {
           consumer: consumer.name,
@@ -209,6 +222,8 @@ export class Queues implements QueueService {
       dispatcher,
       consumer,
       rates,
+      latencies,
+      recentAcks,
       stopListening: this.#logOf(consumer.sourceNo).onGrow(() => dispatcher.wake()),
       wakeTimer: undefined,
     }
@@ -303,4 +318,22 @@ export class Queues implements QueueService {
 
 function currentSecond(): number {
   return Math.floor(performance.now() / 1000)
+}
+
+/** One sample of the latency a lease: those of a batch differ little, and there are many batches. */
+function noteAcks(
+  { ackedItems, ackedLeases }: Pick<Tick, 'ackedItems' | 'ackedLeases'>,
+  clockMs: number,
+  recentAcks: RecentAcks,
+  latencies: Latencies,
+): void {
+  const second = currentSecond()
+  let last: Lease | null = null
+  for (let i = 0; i < ackedItems.length; i += 1) {
+    const lease = ackedLeases[i]!
+    recentAcks.add(ackedItems[i]!.seq, lease?.leasedMs ?? 0, clockMs)
+    if (lease === null || lease === last || lease.committedMs === 0) continue
+    last = lease
+    latencies.add(Math.max(0, clockMs - lease.committedMs), second)
+  }
 }

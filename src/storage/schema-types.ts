@@ -62,6 +62,7 @@ interface ReaderTable {
   confirmed_lsn: GeneratedInt8
   confirmed_at: Time | null
   other_cluster_seq: GeneratedInt8
+  lag_bytes: Int8 | null
 }
 
 interface PositionTable {
@@ -146,6 +147,7 @@ export interface ConsumerTable {
   config_version: GeneratedInt8
   created_at: GeneratedTime
   updated_at: GeneratedTime
+  start_seq: Int8 | null
 }
 
 interface TickTable {

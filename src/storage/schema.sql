@@ -26,6 +26,7 @@ create table millrace.consumer (
   config_version bigint not null default 1,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  start_seq bigint,
   constraint consumer_id_is_unique UNIQUE (id),
   constraint consumer_name_is_unique UNIQUE (name),
   constraint consumer_name_is_well_formed CHECK ((name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text)),
@@ -130,6 +131,7 @@ create table millrace.reader (
   confirmed_lsn bigint not null default 0,
   confirmed_at timestamp with time zone,
   other_cluster_seq bigint not null default 0,
+  lag_bytes bigint,
   constraint reader_pkey PRIMARY KEY (source_no),
   constraint reader_source_no_fkey FOREIGN KEY (source_no) REFERENCES millrace.source(source_no) ON DELETE CASCADE
 );

@@ -56,7 +56,9 @@ export function makeFakeQueues(
       waiters: 0,
       oldestUnackedAgeMs: null,
       rates: { delivered: 0, acked: 0, nacked: 0 },
+      latency: null,
     }),
+    recentAckOf: () => undefined,
   }
 }
 

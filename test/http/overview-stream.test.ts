@@ -17,6 +17,7 @@ function makeOverview(): Overview {
     waiters: 0,
     oldest_unacked_age_ms: null,
     rates: { delivered: 0, acked: 2, nacked: 0 },
+    latency: null,
   }
   const consumer = { source: 'shop', mode: 'pull' as const, paused: false, stats }
   return {
@@ -30,6 +31,7 @@ function makeOverview(): Overview {
         state_remedy: null,
         last_commit_at: null,
         last_seq: 7,
+        lag_bytes: null,
       },
     ],
     consumers: [

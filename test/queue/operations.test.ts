@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
 
+import { createConsumer } from '../../src/queue/consumer-store.ts'
 import { discardMessages, redriveMessages } from '../../src/queue/operations/redrive.ts'
 import { listMessages } from '../../src/queue/operations/list-messages.ts'
 import { purgeConsumer } from '../../src/queue/operations/purge.ts'
@@ -202,12 +203,59 @@ describe('looking', () => {
     const log = process.queues.logOf(source.sourceNo)
     const { entries } = await log.readEntries([1], 1_000_000)
 
-    const states = await showChange(storage.db, process.queues.listConsumers(), entries[0]!)
+    const { queues } = process
+    const states = await showChange(storage.db, queues.listConsumers(), entries[0]!, (...asked) =>
+      queues.recentAckOf(...asked),
+    )
 
     expect(states.map(({ consumer, state }) => [consumer.name, state])).toEqual([
       [inventory.name, 'acked'],
       [invoicing.name, 'ahead'],
       [shipping.name, 'leased'],
+    ])
+    const [acked, ahead, leased] = states
+    expect(acked!.ackedAt!.getTime()).toBeGreaterThanOrEqual(acked!.deliveredAt!.getTime())
+    expect([ahead!.deliveredAt, ahead!.ackedAt]).toEqual([null, null])
+    expect(leased!.deliveredAt).toBeInstanceOf(Date)
+    expect(leased!.ackedAt).toBeNull()
+  })
+
+  test('tells what was there before a consumer began, until a seek delivers it', async ({
+    storage,
+    process,
+  }) => {
+    const source = await givenSource(storage)
+    await source.append(orders(3))
+    const sealPush = () => null
+    const stored = await createConsumer(
+      storage.db,
+      'late',
+      { source: 'shop', tables: ['*'] },
+      { sealPush },
+    )
+    await source.append([{ id: 4 }])
+    const late = (await process.queues.findConsumer('late'))!
+    const { entries } = await process.queues
+      .logOf(source.sourceNo)
+      .readEntries([1, 2, 4], 1_000_000)
+    const stateOf = async (index: number) => {
+      const [place] = await showChange(storage.db, [stored], entries[index]!, () => undefined)
+      return place!.state
+    }
+    expect([await stateOf(0), await stateOf(1), await stateOf(2)]).toEqual([
+      'before_start',
+      'before_start',
+      'ahead',
+    ])
+
+    await seekConsumer(storage.db, late, { seq: 2 }, { dryRun: false })
+    const { messages } = await process.receive(late, { waitMs: WAIT_MS })
+    await process.ack(late, messages)
+
+    expect([await stateOf(0), await stateOf(1), await stateOf(2)]).toEqual([
+      'before_start',
+      'acked',
+      'acked',
     ])
   })
 })

@@ -161,6 +161,8 @@ function describe(delivery: Delivery, now: number): string {
       return 'An earlier change of this row is not settled'
     case 'dead':
       return `Given up after ${tries(attempt)}`
+    case 'before_start':
+      return 'It began after this change'
     case 'acked':
       if (history.at(-1)?.outcome === 'discarded') return 'Discarded by hand'
       return attempt === null || attempt <= 1 ? 'No retry was needed' : `After ${tries(attempt)}`

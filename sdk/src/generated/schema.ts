@@ -469,6 +469,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sources/{source}/filter/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a filter on the newest changes
+         * @description What a consumer with this selection would get, and what not. Changes nothing. What is wrong with the selection is an answer here, not a refusal.
+         *
+         *     Scope: `read`.
+         */
+        post: operations["previewFilter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sources": {
         parameters: {
             query?: never;
@@ -759,6 +781,28 @@ export interface paths {
          * @description Needs no token.
          */
         get: operations["getOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/processes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the server processes on this storage
+         * @description Those that gave a sign of life within half a minute, the oldest first.
+         *
+         *     Scope: `read`.
+         */
+        get: operations["listProcesses"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1701,6 +1745,11 @@ export interface components {
                 acked: number;
                 nacked: number;
             };
+            /** @description From the commit to the ack, of messages acked over the last minute in the answering process; null: none. */
+            latency: {
+                p50_ms: number;
+                p95_ms: number;
+            } | null;
         };
         PauseRequest: {
             /**
@@ -1879,12 +1928,14 @@ export interface components {
                 consumer: {
                     id: string;
                     name: string;
+                    /** @enum {string} */
+                    mode: "pull" | "push";
                 };
                 /**
-                 * @description `ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.
+                 * @description `ahead`: the cursor has not reached it; `waiting`: behind its group; `before_start`: the consumer began after it.
                  * @enum {string}
                  */
-                state: "ahead" | "leased" | "retrying" | "waiting" | "dead" | "acked";
+                state: "ahead" | "leased" | "retrying" | "waiting" | "dead" | "acked" | "before_start";
                 /** @description Deliveries that counted so far. */
                 attempt: number | null;
                 visible_at: string | null;
@@ -1900,6 +1951,10 @@ export interface components {
                     reason?: string;
                     worker?: string;
                 }[];
+                /** @description The newest delivery, as far as the answering process knows. */
+                delivered_at: string | null;
+                /** @description Null: not acked, or the answering process does not know when. */
+                acked_at: string | null;
                 updated_at: string | null;
             }[];
         };
@@ -1936,6 +1991,79 @@ export interface components {
             data: components["schemas"]["Change"][];
             /** @description Give it as `cursor` to get the next page; null: this is the last. */
             next_cursor: string | null;
+        };
+        FilterPreviewResponse: {
+            /** @description What is wrong with the selection; then nothing was tried. */
+            errors: {
+                /** @description The field that is wrong, as a JSON pointer. */
+                pointer: string;
+                detail: string;
+                /** @description Where in the filter: offset from 0 in UTF-16 units, the others from 1. */
+                position?: {
+                    offset: number;
+                    line: number;
+                    column: number;
+                };
+            }[];
+            passes: number;
+            filtered: number;
+            fails: number;
+            /** @description The newest changes of the tables and actions, the newest first. */
+            data: {
+                /** @description The place in the source’s log. */
+                seq: number;
+                /** @enum {string} */
+                action: "insert" | "update" | "delete" | "read" | "truncate";
+                table_schema: string;
+                table_name: string;
+                /** @description The primary key as the inside of a JSON array. */
+                key: string | null;
+                /** @description RFC 3339 in UTC, with microseconds. */
+                commit_timestamp: string;
+                commit_lsn: number;
+                commit_idx: number;
+                /** @description The row, as it was captured; numbers have all their digits. */
+                record: {
+                    [key: string]: unknown;
+                };
+                /** @description The row, as it was captured; numbers have all their digits. */
+                changes: {
+                    [key: string]: unknown;
+                } | null;
+                /** @enum {string} */
+                outcome: "passes" | "filtered" | "fails";
+                /** @description Why it fails: such a change would become a dead message. */
+                reason: string | null;
+            }[];
+        };
+        FilterPreviewRequest: {
+            /**
+             * @description Which tables: `schema.table`, `schema.*` or `*`.
+             * @default [
+             *       "*"
+             *     ]
+             * @example [
+             *       "public.orders"
+             *     ]
+             */
+            tables?: string[];
+            /**
+             * @description Which kinds of change. `read` (rows found by a backfill) always comes.
+             * @default [
+             *       "insert",
+             *       "update",
+             *       "delete"
+             *     ]
+             */
+            actions?: ("insert" | "update" | "delete" | "truncate")[];
+            /**
+             * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
+             * @default null
+             * @example record.total_price > 100.0
+             */
+            filter?: string | null;
+            /** @default 50 */
+            limit?: number;
         };
         SourceList: {
             data: components["schemas"]["Source"][];
@@ -2409,6 +2537,31 @@ export interface components {
                 /** @description Whether this process is about to stop. */
                 draining: boolean;
             };
+        };
+        ProcessList: {
+            data: components["schemas"]["Process"][];
+        };
+        Process: {
+            /** Format: uuid */
+            id: string;
+            host: string;
+            pid: number;
+            version: string;
+            roles: string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @description Its last heartbeat; one comes every 5 s.
+             * @example 2026-01-31T12:00:00Z
+             */
+            seen_at: string;
+            /** @description Names of the sources that it reads at the moment. */
+            reads: string[];
         };
         SequinReceiveResponse: {
             data: {
@@ -3439,6 +3592,42 @@ export interface operations {
             503: components["responses"]["Refusal503"];
         };
     };
+    previewFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilterPreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterPreviewResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
     listSources: {
         parameters: {
             query?: {
@@ -3955,6 +4144,29 @@ export interface operations {
                     "application/yaml": string;
                 };
             };
+        };
+    };
+    listProcesses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The processes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcessList"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
         };
     };
     sequinReceiveByGet: {

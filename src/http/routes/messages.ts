@@ -4,16 +4,15 @@ import {
   findChange,
   listChanges,
   listSourceConsumers,
-  type ListedChange,
 } from '../../queue/operations/list-changes.ts'
 import { followConsumer } from '../../queue/operations/follow-consumer.ts'
 import { listMessages } from '../../queue/operations/list-messages.ts'
 import { showChange } from '../../queue/operations/show-change.ts'
-import { formatMicroseconds } from '../../log/envelope.ts'
 import type { LogEntry } from '../../log/entry.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
 import { createNotFound } from '../auth.ts'
+import { toListed } from '../list-entry.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentChange, presentMessage, presentPlace, readKey } from '../present-message.ts'
 import type { Reply } from '../problem.ts'
@@ -94,6 +93,8 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
     if (!consumer) throw createNotFound('consumer', reference)
     return consumer
   }
+  const findRecentAck: QueueService['recentAckOf'] = (consumer, seq) =>
+    queues.recentAckOf(consumer, seq)
   const findSourceNo = async (reference: string): Promise<number> => {
     const row = await db
       .selectFrom('millrace.source')
@@ -118,7 +119,7 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
     async getMessage({ param }) {
       const consumer = await findConsumer(param('consumer'))
       const entry = await findChange(database, consumer.sourceNo, readSeq(param('seq')))
-      const places = entry ? await showChange(db, [consumer], entry) : []
+      const places = entry ? await showChange(db, [consumer], entry, findRecentAck) : []
       if (!entry || places.length === 0) throw createNotFound('message', param('seq'))
       return replyFanOut(entry, places)
     },
@@ -150,7 +151,7 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
       const entry = await findChange(database, sourceNo, readSeq(param('seq')))
       if (!entry) throw createNotFound('change', param('seq'))
       const consumers = await listSourceConsumers(db, sourceNo)
-      return replyFanOut(entry, await showChange(db, consumers, entry))
+      return replyFanOut(entry, await showChange(db, consumers, entry, findRecentAck))
     },
   }
 }
@@ -186,26 +187,13 @@ function replyFanOut(entry: LogEntry, places: Awaited<ReturnType<typeof showChan
   const consumers = places.map((place) => ({
     consumer: place.consumer,
     ...presentPlace(place),
+    delivered_at: place.deliveredAt,
+    acked_at: place.ackedAt,
     updated_at: place.updatedAt,
   }))
   return {
     status: 200,
     body: `${presentChange(toListed(entry))},"consumers":${JSON.stringify(consumers)}}`,
-  }
-}
-
-function toListed(entry: LogEntry): ListedChange {
-  return {
-    seq: entry.seq,
-    action: entry.action,
-    tableSchema: entry.relation.schema,
-    tableName: entry.relation.table,
-    key: entry.key,
-    commitTimestamp: formatMicroseconds(entry.committedAtUs),
-    commitLsn: entry.commitLsn,
-    commitIdx: entry.commitIdx,
-    record: entry.record,
-    changes: entry.changes,
   }
 }
 

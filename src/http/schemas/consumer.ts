@@ -73,6 +73,10 @@ export const consumerStats = z
     rates: z
       .object({ delivered: z.number(), acked: z.number(), nacked: z.number() })
       .meta({ description: 'Messages per second over the last minute in the answering process.' }),
+    latency: z.object({ p50_ms: z.int(), p95_ms: z.int() }).nullable().meta({
+      description:
+        'From the commit to the ack, of messages acked over the last minute in the answering process; null: none.',
+    }),
   })
   .openapi('ConsumerStats')
 

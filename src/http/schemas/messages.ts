@@ -6,7 +6,9 @@ const SEQ_MAX = Number.MAX_SAFE_INTEGER
 
 const seq = z.int().min(0).max(SEQ_MAX).meta({ description: 'The place in the source’s log.' })
 
-const stateSchema = z.enum(['ahead', 'leased', 'retrying', 'waiting', 'dead', 'acked']).meta({
+const MESSAGE_STATES = ['ahead', 'leased', 'retrying', 'waiting', 'dead', 'acked'] as const
+
+const stateSchema = z.enum(MESSAGE_STATES).meta({
   description:
     '`ahead`: the cursor has not reached it; `waiting`: behind its group; `acked` is listed only for messages delivered more than once.',
 })
@@ -78,7 +80,10 @@ const messageSchema = z
 
 export const messageList = pageOf(messageSchema).openapi('ListedMessageList')
 
-const changeSchema = z.object({ ...change, record: row, changes: row.nullable() }).openapi('Change')
+/** What a change of the log is shown as. */
+export const changeFields = { ...change, record: row, changes: row.nullable() }
+
+const changeSchema = z.object(changeFields).openapi('Change')
 
 export const changeList = pageOf(changeSchema).openapi('ChangeList')
 
@@ -107,8 +112,20 @@ export const fanOutSchema = z
     consumers: z
       .array(
         z.object({
-          consumer: z.object({ id: z.string(), name: z.string() }),
+          consumer: z.object({ id: z.string(), name: z.string(), mode: z.enum(['pull', 'push']) }),
           ...place,
+          state: z.enum([...MESSAGE_STATES, 'before_start']).meta({
+            description:
+              '`ahead`: the cursor has not reached it; `waiting`: behind its group; `before_start`: the consumer began after it.',
+          }),
+          delivered_at: z
+            .string()
+            .nullable()
+            .meta({ description: 'The newest delivery, as far as the answering process knows.' }),
+          acked_at: z
+            .string()
+            .nullable()
+            .meta({ description: 'Null: not acked, or the answering process does not know when.' }),
           updated_at: z.string().nullable(),
         }),
       )

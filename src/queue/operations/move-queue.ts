@@ -71,6 +71,16 @@ export async function readPosition(db: Db, consumer: Consumer): Promise<QueuePos
   }
 }
 
+/** What lies after the seq is delivered again: it is no longer before the consumer's start. */
+export async function lowerStart(trx: Db, consumer: Consumer, seq: number): Promise<void> {
+  await trx
+    .updateTable('millrace.consumer')
+    .set({ start_seq: String(seq) })
+    .where('consumer_no', '=', consumer.consumerNo)
+    .where('start_seq', '>', String(seq))
+    .execute()
+}
+
 /** Takes all leases away: their ids answer `lease_lost` from now on. */
 export async function takeLeasesAway(
   trx: Db,

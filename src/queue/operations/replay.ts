@@ -5,7 +5,7 @@ import type { Db } from '../../storage/database.ts'
 import type { Consumer } from '../consumer.ts'
 import { findCursor, type LogTarget } from '../start-cursor.ts'
 import { countSelected } from './count-selected.ts'
-import { moveQueue } from './move-queue.ts'
+import { lowerStart, moveQueue } from './move-queue.ts'
 
 /** Replays of one consumer under way at once: each is a cursor that every claim looks at. */
 const REPLAYS_MAX = 10
@@ -52,6 +52,8 @@ export function startReplay(
       insert into millrace.replay (consumer_no, replay_no, cursor_seq, to_seq, key, total, created_at, finished_at)
       values (${consumer.consumerNo}, ${replayNo}, ${after}, ${to}, ${range.key}, ${total}, millrace.clock(),
               ${to > after ? sql`null` : sql`millrace.clock()`})`.execute(trx)
+    // Of a single row the others stay what they were.
+    if (range.key === null) await lowerStart(trx, consumer, after)
     return { result: { replayNo, total }, position }
   })
 }

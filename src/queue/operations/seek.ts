@@ -2,7 +2,13 @@ import type { Db } from '../../storage/database.ts'
 import type { Consumer } from '../consumer.ts'
 import { findCursor, type LogTarget } from '../start-cursor.ts'
 import { countSelected } from './count-selected.ts'
-import { moveQueue, readPosition, takeLeasesAway, type QueuePosition } from './move-queue.ts'
+import {
+  lowerStart,
+  moveQueue,
+  readPosition,
+  takeLeasesAway,
+  type QueuePosition,
+} from './move-queue.ts'
 
 export interface SeekResult {
   /** The seq that the cursor stands on; everything after it will be delivered. */
@@ -43,6 +49,7 @@ export async function seekConsumer(
         ]),
       )
       .execute()
+    await lowerStart(trx, consumer, cursor)
     await trx
       .deleteFrom('millrace.replay')
       .where('consumer_no', '=', consumer.consumerNo)

@@ -93,6 +93,7 @@ export function claimMessages(
     nonce: randomInt(NONCE_MAX),
     worker: request.worker,
     leasedMs: options.nowMs,
+    committedMs: 0,
     expiresMs: options.nowMs + request.visibilityTimeoutMs,
     items: [],
     live: 0,
@@ -105,6 +106,7 @@ export function claimMessages(
   if (lease.items.length === 0) return undefined
 
   state.nextLeaseNo += 1
+  lease.committedMs = claim.entries[0]!.committedAtUs / 1000
   state.leases.set(lease.leaseNo, lease)
   state.earliestExpiryMs = Math.min(state.earliestExpiryMs, lease.expiresMs)
   tick.newLeases.push({ lease, visibilityTimeoutMs: request.visibilityTimeoutMs })

@@ -37,6 +37,8 @@ export interface Lease {
   readonly nonce: number
   readonly worker: string | null
   leasedMs: number
+  /** Commit time of its oldest message, in ms; 0: another process made it. */
+  committedMs: number
   /** The earliest end among its items. */
   expiresMs: number
   /** Settled items leave a hole, so that the ordinals in ack ids stay true. */

@@ -83,6 +83,8 @@ export function settleItem(
         })
       }
       tick.counts.acked += 1
+      tick.ackedItems.push(item)
+      tick.ackedLeases.push(place.at === 'lease' ? place.lease : null)
       return { ackId: settlement.ackId, status: 'acked' }
     case 'dead_letter':
       killItem(tick, item, settlement.reason, {

@@ -41,6 +41,9 @@ export class Tick {
   readonly deliveries = new Map<ItemKey, DeliveryRow>()
   readonly droppedDeliveries = new Map<ItemKey, Item>()
   readonly movedReplays = new Set<Replay>()
+  /** What was acked, and beside each the lease it was in; null: its lease had run out. */
+  readonly ackedItems: Item[] = []
+  readonly ackedLeases: (Lease | null)[] = []
   /** Whether somebody was promised that it survives a crash. */
   durable = false
   /** Whether other processes may now deliver something they could not before. */
