@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'sdk/test/**/*.test.ts'],
+    // Those have servers of their own: `npm run test:versions`.
+    exclude: [...configDefaults.exclude, 'test/postgres-versions/**'],
     globalSetup: 'test/support/global-setup.ts',
     // Everything waits on signals; the bound only ends what hangs.
     testTimeout: 60_000,

@@ -21,6 +21,7 @@ const SESSION_OPTIONS = [
   'bytea_output=hex',
   'extra_float_digits=3',
   'xmloption=content',
+  'quote_all_identifiers=off',
   'statement_timeout=0',
   'idle_session_timeout=0',
 ]

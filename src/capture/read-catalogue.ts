@@ -13,7 +13,7 @@ with recursive needed (oid) as (
   cross join lateral (
     select t.typbasetype where t.typtype = 'd'
     union all
-    select t.typelem where t.typcategory = 'A'
+    select t.typelem where t.typoutput = 'array_out'::regproc
     union all
     select a.atttypid from pg_attribute a
     where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
@@ -22,12 +22,12 @@ with recursive needed (oid) as (
 )
 select json_build_object(
   'oid', t.oid::bigint, 'name', format_type(t.oid, null), 'typname', t.typname,
-  'typtype', t.typtype, 'category', t.typcategory, 'delimiter', t.typdelim,
+  'typtype', t.typtype, 'isArray', t.typoutput = 'array_out'::regproc, 'delimiter', t.typdelim,
   'refersTo', case when t.typtype = 'd' then t.typbasetype
-                   when t.typcategory = 'A' then t.typelem else 0 end::bigint,
+                   when t.typoutput = 'array_out'::regproc then t.typelem else 0 end::bigint,
   'attributes', (
-    select json_agg(json_build_object('name', a.attname, 'typeOid', a.atttypid::bigint)
-                    order by a.attnum)
+    select coalesce(json_agg(json_build_object('name', a.attname, 'typeOid', a.atttypid::bigint)
+                             order by a.attnum), '[]')
     from pg_attribute a
     where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped)
 ) as type

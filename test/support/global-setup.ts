@@ -14,8 +14,16 @@ declare module 'vitest' {
 }
 
 /** One Postgres for the whole run, with a migrated template that tests clone. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const postgres = await startPostgres()
+export default function setup(project: TestProject): Promise<() => Promise<void>> {
+  return startTestServer(project)
+}
+
+/** As above, of another major where `packageEntry` says so. */
+export async function startTestServer(
+  project: TestProject,
+  options: Parameters<typeof startPostgres>[0] = {},
+): Promise<() => Promise<void>> {
+  const postgres = await startPostgres(options)
   const admin = new pg.Client(postgres.url)
   await admin.connect()
   await admin.query(`create database ${TEMPLATE_NAME}`)

@@ -19,7 +19,7 @@ export interface TestPostgres {
  * commits are off unless `durable`: tests that kill Postgres itself need them.
  */
 export async function startPostgres(
-  options: { durable?: boolean; settings?: Record<string, string> } = {},
+  options: { durable?: boolean; settings?: Record<string, string>; packageEntry?: string } = {},
 ): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-test-'))
   // As root the server runs as another user, who must get to its data.
@@ -27,6 +27,7 @@ export async function startPostgres(
   const server = await startEmbeddedPostgres({
     directory: join(directory, 'data'),
     password: 'postgres',
+    ...(options.packageEntry === undefined ? {} : { packageEntry: options.packageEntry }),
     settings: {
       max_connections: '300',
       shared_buffers: '64MB',

@@ -1,4 +1,4 @@
-import { VALUE, ValueError, type ValueCodec } from './value-codec.ts'
+import { integerCodec, VALUE, ValueError, type ValueCodec } from './value-codec.ts'
 
 /** Postgres itself allows six dimensions. */
 const DEPTH_MAX = 6
@@ -16,6 +16,18 @@ export function arrayCodec(element: ValueCodec, delimiter = ','): ValueCodec {
       return json
     },
   }
+}
+
+/** `1 2 3`: the two vectors of the catalogues, arrays that are written otherwise. */
+export const vectorCodec: ValueCodec = {
+  kind: VALUE.other,
+  encode: (text) =>
+    text === ''
+      ? '[]'
+      : `[${text
+          .split(' ')
+          .map((number) => integerCodec.encode(number))
+          .join(',')}]`,
 }
 
 interface Scanner {

@@ -1,4 +1,4 @@
-import { arrayCodec } from './array-codec.ts'
+import { arrayCodec, vectorCodec } from './array-codec.ts'
 import {
   booleanCodec,
   byteaCodec,
@@ -28,6 +28,7 @@ const TYPES: readonly (readonly [number, number, string, ValueCodec?])[] = [
   [19, 1003, 'name'],
   [20, 1016, 'bigint', integerCodec],
   [21, 1005, 'smallint', integerCodec],
+  [22, 1006, 'int2vector', vectorCodec],
   [23, 1007, 'integer', integerCodec],
   [24, 1008, 'regproc'],
   [25, 1009, 'text'],
@@ -35,6 +36,7 @@ const TYPES: readonly (readonly [number, number, string, ValueCodec?])[] = [
   [27, 1010, 'tid'],
   [28, 1011, 'xid'],
   [29, 1012, 'cid'],
+  [30, 1013, 'oidvector', vectorCodec],
   [114, 199, 'json', jsonCodec],
   [142, 143, 'xml'],
   [600, 1017, 'point'],

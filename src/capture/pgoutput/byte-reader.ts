@@ -34,10 +34,15 @@ export class ByteReader {
     return this.buffer.readBigInt64BE(this.#take(8))
   }
 
-  cstring(): string {
+  /**
+   * The name of something. A database in SQL_ASCII may give it any bytes, and must not stop
+   * the stream with it: where it is not UTF-8 each byte is read as a character.
+   */
+  name(): string {
     const end = this.buffer.indexOf(0, this.offset)
-    if (end === -1) throw this.error('a string does not end')
-    const text = this.#utf8(this.offset, end)
+    if (end === -1) throw this.error('a name does not end')
+    const encoding = isUtf8(this.buffer.subarray(this.offset, end)) ? 'utf8' : 'latin1'
+    const text = this.buffer.toString(encoding, this.offset, end)
     this.offset = end + 1
     return text
   }

@@ -13,7 +13,7 @@ export function compositeCodec(attributes: readonly Attribute[]): ValueCodec {
   return {
     kind: VALUE.other,
     encode(text) {
-      const fields = scanFields(text)
+      const fields = scanFields(text, attributes.length)
       if (fields.length !== attributes.length) return quoteJson(text)
       const members = attributes.map(({ name, codec }, index) => {
         const field = fields[index]
@@ -24,12 +24,13 @@ export function compositeCodec(attributes: readonly Attribute[]): ValueCodec {
   }
 }
 
-function scanFields(text: string): (string | null)[] {
+function scanFields(text: string, attributeCount: number): (string | null)[] {
   if (!text.startsWith('(') || !text.endsWith(')')) throw new ValueError('not a composite')
   const fields: (string | null)[] = []
   const end = text.length - 1
   let at = 1
-  if (at === end) return [null]
+  // A composite without members, and one with a single null, are written alike.
+  if (at === end) return attributeCount === 0 ? [] : [null]
   while (true) {
     const [field, next] = scanField(text, at, end)
     fields.push(field)

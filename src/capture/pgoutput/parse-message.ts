@@ -77,12 +77,12 @@ function parseControl(reader: ByteReader, tag: number | undefined): Message {
       return parseTruncate(reader)
     case TAG.origin:
       reader.uint64()
-      reader.cstring()
+      reader.name()
       return { kind: 'origin' }
     case TAG.type:
       reader.uint32()
-      reader.cstring()
-      reader.cstring()
+      reader.name()
+      reader.name()
       return { kind: 'type' }
     default:
       reader.offset = 0
@@ -93,8 +93,8 @@ function parseControl(reader: ByteReader, tag: number | undefined): Message {
 function parseRelation(reader: ByteReader): RelationMessage {
   const oid = reader.uint32()
   // Postgres sends an empty name for pg_catalog.
-  const schema = reader.cstring() || 'pg_catalog'
-  const table = reader.cstring()
+  const schema = reader.name() || 'pg_catalog'
+  const table = reader.name()
   const replicaIdentity = String.fromCharCode(reader.uint8())
   if (!isReplicaIdentity(replicaIdentity)) throw reader.error('unknown replica identity')
   const count = reader.uint16()
@@ -102,7 +102,7 @@ function parseRelation(reader: ByteReader): RelationMessage {
   const columns: MessageColumn[] = []
   for (let index = 0; index < count; index++) {
     const flags = reader.uint8()
-    const name = reader.cstring()
+    const name = reader.name()
     const typeOid = reader.uint32()
     reader.uint32()
     columns.push({ name, typeOid, key: (flags & 1) === 1 })
@@ -118,7 +118,7 @@ function isReplicaIdentity(value: string): value is ReplicaIdentity {
 function parseLogicalMessage(reader: ByteReader): LogicalMessage {
   const transactional = (reader.uint8() & 1) === 1
   reader.uint64()
-  const prefix = reader.cstring()
+  const prefix = reader.name()
   const length = reader.uint32()
   if (!prefix.startsWith('millrace.')) {
     if (reader.offset + length > reader.buffer.length) throw reader.error('the content is cut')

@@ -13,11 +13,13 @@ export interface TypeRow {
   readonly typname: string
   /** b base, c composite, d domain, e enum, r range, m multirange */
   readonly typtype: string
-  readonly category: string
+  /** Written with braces, as by `array_out`. */
+  readonly isArray: boolean
   /** Element of an array, base of a domain; 0: neither. */
   readonly refersTo: number
   readonly delimiter: string
-  readonly attributes: readonly { readonly name: string; readonly typeOid: number }[] | null
+  /** Of a composite; of others none. */
+  readonly attributes: readonly { readonly name: string; readonly typeOid: number }[]
 }
 
 /** A type that refers to itself by way of others must not hang us. */
@@ -61,10 +63,10 @@ export class TypeCatalogue {
 
   #codecOf(row: TypeRow, depth: number) {
     if (row.typtype === 'd') return this.#resolve(row.refersTo, depth).codec
-    if (row.category === 'A' && row.refersTo !== 0) {
+    if (row.isArray) {
       return arrayCodec(this.#resolve(row.refersTo, depth).codec, row.delimiter)
     }
-    if (row.typtype === 'c' && row.attributes) {
+    if (row.typtype === 'c') {
       return compositeCodec(
         row.attributes.map(({ name, typeOid }) => ({
           name,
