@@ -10,6 +10,7 @@ import { addSourceCommands } from './cli/server/sources.ts'
 import { addStatsCommand } from './cli/server/stats.ts'
 import { addTailCommand } from './cli/server/tail.ts'
 import { addTokenCommands } from './cli/server/tokens.ts'
+import { addTypesCommand } from './cli/server/types.ts'
 import { addServeCommand } from './cli/serve.ts'
 import { addSqlCommand } from './cli/sql.ts'
 import { openTerminal, printLine, type Terminal } from './cli/terminal.ts'
@@ -66,6 +67,7 @@ function createProgram(terminal: Terminal): Command {
   addStatsCommand(program, terminal)
   addMovementCommands(program, terminal)
   addTailCommand(program, terminal)
+  addTypesCommand(program, terminal)
   return program
 }
 

@@ -4,7 +4,12 @@ import { MillraceError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import { connectSource } from './connect-source.ts'
 import type { SourceKeys } from './create-source.ts'
-import { readColumnTypes, type ColumnType, type TypeUse } from './read-column-types.ts'
+import {
+  ARRAY_OUTPUTS,
+  readColumnTypes,
+  type ColumnType,
+  type TypeUse,
+} from './read-column-types.ts'
 import { findSource, readSourceSettings } from './source.ts'
 import { sourceNotFound } from './update-source.ts'
 
@@ -66,7 +71,7 @@ cross join lateral (
       'key', coalesce(a.attnum = any (i.indkey), false),
       'nullable', not a.attnotnull and not t.typnotnull,
       'published', coalesce(to_jsonb(p) -> 'attnames' ? a.attname, a.attgenerated = ''),
-      'dimensions', case when t.typcategory = 'A' and t.typtype = 'b'
+      'dimensions', case when t.typoutput in ${ARRAY_OUTPUTS}
                          then greatest(a.attndims, 1) else 0 end) order by a.attnum), '[]') as list,
     coalesce(json_agg(json_build_object('oid', a.atttypid::bigint, 'typmod', a.atttypmod)
                       order by a.attnum), '[]') as types

@@ -47,6 +47,10 @@ interface TypeRow extends Omit<ColumnType, 'json' | 'precision' | 'scale'> {
   readonly typmod: number
 }
 
+/** What writes arrays, and the two vectors of the catalogues, which are sent as arrays too. */
+export const ARRAY_OUTPUTS =
+  "('array_out'::regproc, 'int2vectorout'::regproc, 'oidvectorout'::regproc)"
+
 /** Types under their modifiers, and all that they are made of. */
 const READ_TYPES = `
 with recursive needed (oid, typmod) as (
@@ -58,7 +62,7 @@ with recursive needed (oid, typmod) as (
   cross join lateral (
     select t.typbasetype, t.typtypmod where t.typtype = 'd'
     union all
-    select t.typelem, needed.typmod where t.typcategory = 'A' and t.typtype = 'b'
+    select t.typelem, needed.typmod where t.typoutput in ${ARRAY_OUTPUTS}
     union all
     select a.atttypid, a.atttypmod from pg_attribute a
     where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
@@ -70,18 +74,18 @@ select distinct on (type) format_type(t.oid, needed.typmod) as type,
   n.nspname as schema, t.typname as name,
   case when t.typtype = 'd' then 'domain' when t.typtype = 'e' then 'enum'
        when t.typtype = 'c' then 'composite'
-       when t.typcategory = 'A' and t.typtype = 'b' and t.typelem <> 0 then 'array'
+       when t.typoutput in ${ARRAY_OUTPUTS} then 'array'
        else 'scalar' end as kind,
   (select json_agg(e.enumlabel order by e.enumsortorder)
    from pg_enum e where e.enumtypid = t.oid) as labels,
   case when t.typtype = 'd' then json_build_object(
          'type', format_type(t.typbasetype, t.typtypmod), 'dimensions', t.typndims)
-       when t.typcategory = 'A' and t.typtype = 'b' then json_build_object(
+       when t.typoutput in ${ARRAY_OUTPUTS} then json_build_object(
          'type', format_type(t.typelem, needed.typmod), 'dimensions', 0)
   end as base,
   (select json_agg(json_build_object(
             'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-            'dimensions', case when ft.typcategory = 'A' and ft.typtype = 'b'
+            'dimensions', case when ft.typoutput in ${ARRAY_OUTPUTS}
                                then greatest(a.attndims, 1) else 0 end) order by a.attnum)
    from pg_attribute a join pg_type ft on ft.oid = a.atttypid
    where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as fields
