@@ -363,7 +363,7 @@ export class CaptureSession {
         this.#catalogue.add(oids, await this.#ask((client) => readTypes(client, oids)))
       }
       const primaryKey =
-        relation.replicaIdentity === 'f'
+        relation.replicaIdentity === 'f' || relation.replicaIdentity === 'n'
           ? await this.#ask((client) => readPrimaryKey(client, oid))
           : null
       this.#assembler.define(relation, primaryKey)

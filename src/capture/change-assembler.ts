@@ -138,7 +138,7 @@ export class ChangeAssembler {
     }
   }
 
-  /** `primaryKey`: see `planRows`; asked for under REPLICA IDENTITY FULL only. */
+  /** `primaryKey`: see `planRows`; asked for under REPLICA IDENTITY FULL and NOTHING only. */
   define(message: RelationMessage, primaryKey: readonly string[] | null): void {
     const { catalogue, ignoresOwnSchema } = this.#options
     this.#tables.set(message.oid, {
@@ -194,9 +194,10 @@ export class ChangeAssembler {
   }
 
   #addRelation(message: RelationMessage): RelationMessage | null {
-    const full = message.replicaIdentity === 'f'
+    // The one marks all columns as its key, the other none.
+    const unmarked = message.replicaIdentity === 'f' || message.replicaIdentity === 'n'
     const unknown = message.columns.some(({ typeOid }) => !this.#options.catalogue.has(typeOid))
-    if (full || unknown) return message
+    if (unmarked || unknown) return message
     this.define(message, null)
     return null
   }

@@ -16,14 +16,16 @@ interface TableRow {
   table: string
   found: boolean
   covered: boolean
+  partitioned: boolean
   /** An update or delete finds its row. */
   identified: boolean
   owned: boolean
 }
 
 interface PublicationRow {
-  all: boolean
   updates: boolean
+  /** Changes of partitions come under the name of the root. */
+  viaRoot: boolean
 }
 
 /** At most so many tables are named in one detail. */
@@ -41,7 +43,15 @@ select format('%I.%I', n.nspname, c.relname) as table, true as found,
                join pg_class ac on ac.oid = a.relid
                join pg_namespace an on an.oid = ac.relnamespace
                join pg_publication_tables p on p.schemaname = an.nspname
-                 and p.tablename = ac.relname and p.pubname = $1) as covered,
+                 and p.tablename = ac.relname and p.pubname = $1)
+    -- Without publish_via_partition_root the leaves stand there in place of the root.
+    or (c.relkind = 'p' and exists (
+          select from pg_partition_tree(c.oid) as l
+          join pg_class lc on lc.oid = l.relid
+          join pg_namespace ln on ln.oid = lc.relnamespace
+          join pg_publication_tables p on p.schemaname = ln.nspname
+            and p.tablename = lc.relname and p.pubname = $1)) as covered,
+  c.relkind = 'p' as partitioned,
   case c.relreplident
     when 'f' then true
     when 'n' then false
@@ -62,20 +72,36 @@ where c.relkind in ('r', 'p') and c.relpersistence = 'p'
     ) as t))
 order by 1`
 
-/** A partitioned table is published under its own name, whatever its partitions are called. */
+const GENERATED_VERSION_MIN = 180_000
+
+/**
+ * A partitioned table is published under its own name, whatever its partitions are
+ * called, and stored generated columns are where the server can.
+ */
 export function sqlCreatePublication(
   publication: string,
   tables: readonly string[] | null,
+  serverVersion: number,
 ): string {
   const what = tables ? `for table ${tables.map(quoteTable).join(', ')}` : 'for all tables'
-  return `create publication ${quoteIdentifier(publication)} ${what} with (publish_via_partition_root = true)`
+  const generated =
+    serverVersion >= GENERATED_VERSION_MIN ? ', publish_generated_columns = stored' : ''
+  return `create publication ${quoteIdentifier(publication)} ${what} with (publish_via_partition_root = true${generated})`
+}
+
+/** As a number, such as 180004. */
+export async function readServerVersion(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ version: number }>(
+    `select current_setting('server_version_num')::int as version`,
+  )
+  return rows[0]!.version
 }
 
 export async function checkTables(client: pg.Client, target: TableTarget): Promise<SourceCheck[]> {
   const { publication } = target
   const tables = target.tables?.map(quoteTable) ?? null
   const publications = await client.query<PublicationRow>(
-    `select puballtables as all, pubupdate or pubdelete as updates
+    `select pubupdate or pubdelete as updates, pubviaroot as "viaRoot"
      from pg_publication where pubname = $1`,
     [publication],
   )
@@ -83,8 +109,9 @@ export async function checkTables(client: pg.Client, target: TableTarget): Promi
   const { rows } = await client.query<TableRow>(READ_TABLES, [publication, tables])
   const missing = await findMissing(client, tables)
   const isSuper = await readSuper(client)
+  const create = `${sqlCreatePublication(publication, target.tables, await readServerVersion(client))};`
   return [
-    checkPublication(target, existing, rows, isSuper),
+    checkPublication(target, existing, rows, isSuper, create),
     checkCovered(target, existing, rows, missing),
     checkIdentity(existing, existing && tables === null ? rows.filter((row) => row.covered) : rows),
   ]
@@ -95,12 +122,12 @@ function checkPublication(
   existing: PublicationRow | undefined,
   rows: TableRow[],
   isSuper: boolean,
+  sql: string,
 ): SourceCheck {
   const name = 'publication'
   if (existing) {
     return { name, status: 'pass', detail: `the publication "${publication}" exists`, sql: null }
   }
-  const sql = `${sqlCreatePublication(publication, tables)};`
   if (!create) {
     return { name, status: 'fail', detail: `the publication "${publication}" does not exist`, sql }
   }
@@ -133,6 +160,15 @@ function checkCovered(
     return { name, status: 'fail', detail, sql: null }
   }
   const outside = existing ? rows.filter((row) => !row.covered) : []
+  const unnamed = existing?.viaRoot === false ? rows.filter((row) => row.partitioned) : []
+  if (outside.length === 0 && unnamed.length > 0) {
+    return {
+      name,
+      status: 'warn',
+      detail: `changes of ${listed(unnamed)} come under the names of the partitions`,
+      sql: `alter publication ${quoteIdentifier(publication)} set (publish_via_partition_root = true);`,
+    }
+  }
   if (outside.length === 0) {
     const count = existing || create ? rows.length : 0
     return { name, status: 'pass', detail: `${count} tables are captured`, sql: null }

@@ -2,7 +2,7 @@ import type pg from 'pg'
 
 import { MillraceError } from '../errors.ts'
 import { sqlStateOf } from './capture-failure.ts'
-import { sqlCreatePublication } from './check-tables.ts'
+import { readServerVersion, sqlCreatePublication } from './check-tables.ts'
 import { quoteIdentifier } from './quote-identifier.ts'
 
 const CREATE_SLOT_TIMEOUT_MS = 20_000
@@ -50,7 +50,8 @@ async function makePublication(client: pg.Client, names: SlotNames): Promise<boo
     names.publication,
   ])
   if (rowCount !== 0) return false
-  await client.query(sqlCreatePublication(names.publication, names.tables))
+  const version = await readServerVersion(client)
+  await client.query(sqlCreatePublication(names.publication, names.tables, version))
   return true
 }
 
@@ -60,10 +61,7 @@ async function makeSlot(client: pg.Client, slot: string, failover: boolean): Pro
     [slot],
   )
   if (existing.rows[0]) return false
-  const version = await client.query<{ version: number }>(
-    `select current_setting('server_version_num')::int as version`,
-  )
-  const withFailover = failover && version.rows[0]!.version >= FAILOVER_VERSION_MIN
+  const withFailover = failover && (await readServerVersion(client)) >= FAILOVER_VERSION_MIN
   await client.query(`set statement_timeout = ${CREATE_SLOT_TIMEOUT_MS}`)
   try {
     await client.query(

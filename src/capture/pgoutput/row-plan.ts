@@ -19,7 +19,7 @@ export interface RowPlan {
 
 /**
  * `primaryKey` replaces the stream's flags where these say nothing, that is under
- * REPLICA IDENTITY FULL, which marks every column; null: the flags count.
+ * REPLICA IDENTITY FULL, which marks every column, and NOTHING; null: the flags count.
  */
 export function planRows(
   relation: RelationMessage,
