@@ -68,40 +68,45 @@ async function writeOrders(
   }
 }
 
-/** Accidents one after the other; Postgres itself is restarted once, in the middle. */
+const KILL = 'kill -9'
+const BREAK = 'pg_terminate_backend'
+const RESTART = 'restart of Postgres'
+
+/** Accidents one after the other, each kind at least once; Postgres itself is restarted once. */
 async function causeAccidents(
   postgres: Postgres,
   servers: (ServerProcess | undefined)[],
   random: Random,
 ): Promise<string[]> {
   const storageUrl = postgres.urlOf('storage')
-  const accidents: string[] = []
-  const startedAt = performance.now()
-  let isRestarted = false
-  for (;;) {
-    await sleep(random.between(500, 2500))
-    const elapsed = (performance.now() - startedAt) / 1000
-    if (elapsed > SECONDS && isRestarted) return accidents
-    if (!isRestarted && elapsed > SECONDS / 2) {
-      isRestarted = true
-      accidents.push('restart of Postgres')
-      await postgres.restart()
-    } else if (random.chance(0.5)) {
-      accidents.push('kill -9')
+  const cause = {
+    [KILL]: async () => {
       const place = random.between(0, SERVERS - 1)
       const server = servers[place]
       servers[place] = undefined
       await server?.kill()
       servers[place] = await startServer(storageUrl)
-    } else {
-      accidents.push('pg_terminate_backend')
+    },
+    [BREAK]: async () => {
       await runSql(
         storageUrl,
         `select pg_terminate_backend(pid) from pg_stat_activity
          where datname = 'storage' and pid <> pg_backend_pid() and random() < 0.7`,
       )
-    }
+    },
+    [RESTART]: () => postgres.restart(),
   }
+  // The restart in the middle, whatever else chance brings.
+  const schedule = [...random.shuffle([KILL, BREAK] as const), RESTART, KILL, BREAK] as const
+  const accidents: string[] = []
+  const startedAt = performance.now()
+  while (accidents.length < schedule.length || performance.now() - startedAt < SECONDS * 1000) {
+    await sleep(random.between(500, 2500))
+    const kind = schedule[accidents.length] ?? (random.chance(0.5) ? KILL : BREAK)
+    accidents.push(kind)
+    await cause[kind]()
+  }
+  return accidents
 }
 
 test(
@@ -178,7 +183,7 @@ test(
       expect(violations.slice(0, 20)).toEqual([])
       expect(stats).toMatchObject({ backlog: 0, leased: 0, retrying: 0, waiting: 0, dead: 0 })
       // Nothing was proved where nothing happened.
-      expect(accidents.length).toBeGreaterThan(0)
+      expect(new Set(accidents)).toEqual(new Set([KILL, BREAK, RESTART]))
       expect(total).toBeGreaterThan(500)
     } finally {
       stopping.abort()
