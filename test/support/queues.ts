@@ -19,6 +19,8 @@ export interface TestProcess {
   ): Promise<Received>
   settle(consumer: Consumer, settlements: Settlement[]): ReturnType<Queues['settle']>
   ack(consumer: Consumer, messages: readonly LeasedMessage[]): Promise<string[]>
+  /** How often this process has turned to the storage. */
+  countQueries(): number
   stop(): Promise<void>
 }
 
@@ -28,6 +30,8 @@ export async function startProcess(
   options: { hasPeers?: boolean } = {},
 ): Promise<TestProcess> {
   const database = openDatabase(storage.url)
+  let queries = 0
+  database.pool.on('acquire', () => (queries += 1))
   const queues = new Queues({
     database,
     logger: silentLogger,
@@ -42,6 +46,7 @@ export async function startProcess(
   }
   return {
     queues,
+    countQueries: () => queries,
     async receive(consumer, more = {}) {
       return queues.receive(await find(consumer), {
         batchSize: 10,
