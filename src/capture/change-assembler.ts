@@ -17,6 +17,8 @@ import type { RelationRegistry } from './relation-registry.ts'
 const ANNOTATION_PREFIX = 'millrace.annotate'
 /** Annotations are repeated in every change of the transaction. */
 const ANNOTATION_BYTES_MAX = 16 * 1024
+/** Of a change that cannot be decoded; it goes to the storage as text of twice the size. */
+const KEPT_BYTES_MAX = 64 * 1024 * 1024
 /** What an entry costs in memory besides its texts, about. */
 const ENTRY_BYTES = 200
 const OWN_SCHEMA = 'millrace'
@@ -211,8 +213,12 @@ export class ChangeAssembler {
       if (!table) throw unknownTable(buffer, message.relationOid)
       decoder.decode(message.kind, table.plan, buffer)
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      this.#setAside(transaction, buffer, error, table ? this.#relationOf(table) : null)
+      this.#setAside(
+        transaction,
+        buffer,
+        toDecodeError(buffer, error),
+        table ? this.#relationOf(table) : null,
+      )
       return
     }
     this.#entries.push({
@@ -289,14 +295,16 @@ export class ChangeAssembler {
     error: DecodeError,
     relation: Relation | null,
   ): void {
+    const bytes = Buffer.from(buffer.subarray(0, KEPT_BYTES_MAX))
+    const cut = buffer.length - bytes.length
     this.#undecodable.push({
       commitLsn,
       commitIdx,
       relationNo: relation?.relationNo ?? null,
-      error: error.message,
-      bytes: Buffer.from(buffer),
+      error: cut === 0 ? error.message : `${error.message} (its last ${cut} bytes are not kept)`,
+      bytes,
     })
-    this.#bytes += buffer.length + ENTRY_BYTES
+    this.#bytes += bytes.length + ENTRY_BYTES
   }
 
   #expectTransaction(buffer: Buffer): Transaction {
@@ -307,6 +315,13 @@ export class ChangeAssembler {
 
 function unknownTable(buffer: Buffer, oid: number): DecodeError {
   return new DecodeError(String.fromCharCode(buffer[0]!), 1, `no table has the OID ${oid}`)
+}
+
+/** A record may come out longer than the engine's longest string. */
+function toDecodeError(buffer: Buffer, error: unknown): DecodeError {
+  if (error instanceof DecodeError) return error
+  if (!(error instanceof RangeError)) throw error
+  return new DecodeError(String.fromCharCode(buffer[0]!), 0, error.message)
 }
 
 function joinExtra(transaction: string | null, unchanged: string | null): string | null {

@@ -1,3 +1,4 @@
+import { scanQuoted } from './scan-quoted.ts'
 import { integerCodec, VALUE, ValueError, type ValueCodec } from './value-codec.ts'
 
 /** Postgres itself allows six dimensions. */
@@ -57,7 +58,11 @@ function scanArray(scanner: Scanner, depth: number): string {
 
 function scanElement(scanner: Scanner): string {
   const { text, delimiter, element } = scanner
-  if (text[scanner.at] === '"') return element.encode(scanQuoted(scanner))
+  if (text[scanner.at] === '"') {
+    const { value, end } = scanQuoted(text, scanner.at)
+    scanner.at = end
+    return element.encode(value)
+  }
   const start = scanner.at
   while (scanner.at < text.length && text[scanner.at] !== '}' && text[scanner.at] !== delimiter) {
     scanner.at++
@@ -65,23 +70,4 @@ function scanElement(scanner: Scanner): string {
   if (scanner.at === start) throw new ValueError('an element is missing')
   const value = text.slice(start, scanner.at)
   return value === 'NULL' ? 'null' : element.encode(value)
-}
-
-function scanQuoted(scanner: Scanner): string {
-  const { text } = scanner
-  let value = ''
-  let from = ++scanner.at
-  while (scanner.at < text.length) {
-    const char = text[scanner.at]
-    if (char === '"') {
-      value += text.slice(from, scanner.at++)
-      return value
-    }
-    if (char === '\\') {
-      value += text.slice(from, scanner.at++)
-      from = scanner.at
-    }
-    scanner.at++
-  }
-  throw new ValueError('a quoted element does not end')
 }

@@ -43,19 +43,23 @@ function scanFields(text: string, attributeCount: number): (string | null)[] {
 function scanField(text: string, start: number, end: number): [string | null, number] {
   let value = ''
   let quoted = false
+  let from = start
   let at = start
-  for (; at < end && (quoted || text[at] !== ','); at++) {
-    const char = text[at]!
-    if (char === '\\') {
-      value += text[++at] ?? ''
-    } else if (char !== '"') {
-      value += char
-    } else if (quoted && text[at + 1] === '"') {
-      value += text[++at]!
-    } else {
-      quoted = !quoted
-    }
+  for (; at < end; at++) {
+    const char = text.charCodeAt(at)
+    if (char === COMMA && !quoted) break
+    if (char !== QUOTE && char !== BACKSLASH) continue
+    // In slices: a value of many megabytes must not become a string for every character.
+    value += text.slice(from, at)
+    const doubled = quoted && char === QUOTE && text.charCodeAt(at + 1) === QUOTE
+    if (char === BACKSLASH || doubled) at++
+    else quoted = !quoted
+    from = char === BACKSLASH || doubled ? at : at + 1
   }
   if (quoted || at > end) throw new ValueError('a quoted field does not end')
-  return [at === start ? null : value, at]
+  return [at === start ? null : value + text.slice(from, at), at]
 }
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c

@@ -1,23 +1,31 @@
+import { scanQuoted } from './scan-quoted.ts'
 import { VALUE, ValueError, type ValueCodec } from './value-codec.ts'
-
-const PAIR = /"((?:[^"\\]|\\.)*)"=>(?:NULL|"((?:[^"\\]|\\.)*)")(?:, |$)/gsy
 
 /** `"k"=>"v", "n"=>NULL` to a JSON object of strings and nulls. */
 export const hstoreCodec: ValueCodec = {
   kind: VALUE.other,
   encode(text) {
+    if (text === '') return '{}'
     const members: string[] = []
-    PAIR.lastIndex = 0
-    let end = 0
-    for (let pair = PAIR.exec(text); pair !== null && end < text.length; pair = PAIR.exec(text)) {
-      members.push(`${quote(pair[1]!)}:${pair[2] === undefined ? 'null' : quote(pair[2])}`)
-      end = PAIR.lastIndex
+    let at = 0
+    while (true) {
+      const key = scanQuoted(text, at)
+      at = expect(text, key.end, '=>')
+      if (text.startsWith('NULL', at)) {
+        members.push(`${JSON.stringify(key.value)}:null`)
+        at += 4
+      } else {
+        const { value, end } = scanQuoted(text, at)
+        members.push(`${JSON.stringify(key.value)}:${JSON.stringify(value)}`)
+        at = end
+      }
+      if (at === text.length) return `{${members.join(',')}}`
+      at = expect(text, at, ', ')
     }
-    if (end !== text.length) throw new ValueError('not an hstore')
-    return `{${members.join(',')}}`
   },
 }
 
-function quote(escaped: string): string {
-  return JSON.stringify(escaped.replaceAll(/\\(.)/gs, '$1'))
+function expect(text: string, at: number, part: string): number {
+  if (!text.startsWith(part, at)) throw new ValueError('not an hstore')
+  return at + part.length
 }

@@ -221,7 +221,8 @@ export class RowDecoder {
     try {
       return codec.encode(text)
     } catch (error) {
-      if (!(error instanceof ValueError)) throw error
+      // A RangeError: more text than the engine holds in one string.
+      if (!(error instanceof ValueError || error instanceof RangeError)) throw error
       throw this.#error(start, `column "${plan.names[index]}": ${error.message}`)
     }
   }

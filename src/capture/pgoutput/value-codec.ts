@@ -21,7 +21,8 @@ const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/
 const NOT_FINITE = /^(NaN|-?Infinity)$/
 const TIMESTAMP = /^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?( BC)?$/
 const TIMESTAMPTZ = /^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00( BC)?$/
-const HEX = /^\\x([0-9a-f]{2})*$/
+/** Sought, not matched as a whole: for that a value of some megabytes has too many ways back. */
+const NOT_HEX = /[^0-9a-f]/
 /** Anything but printable ASCII without quote and backslash. */
 const NEEDS_ESCAPE = /[^ !#-[\]-~]/
 
@@ -83,7 +84,10 @@ export const timestamptzCodec: ValueCodec = {
 export const byteaCodec: ValueCodec = {
   kind: VALUE.other,
   encode(text) {
-    if (!HEX.test(text)) throw new ValueError('not bytea in hexadecimal')
-    return `"${Buffer.from(text.slice(2), 'hex').toString('base64')}"`
+    const digits = text.slice(2)
+    if (!text.startsWith('\\x') || digits.length % 2 !== 0 || NOT_HEX.test(digits)) {
+      throw new ValueError('not bytea in hexadecimal')
+    }
+    return `"${Buffer.from(digits, 'hex').toString('base64')}"`
   },
 }
