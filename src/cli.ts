@@ -1,9 +1,13 @@
 import { Command, CommanderError } from 'commander'
 
+import { addCompletionCommand } from './cli/completion.ts'
 import { addDevCommand } from './cli/dev.ts'
 import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
 import { addMigrateCommand } from './cli/migrate.ts'
+import { addBenchCommand } from './cli/server/bench.ts'
 import { addConsumerCommands } from './cli/server/consumers.ts'
+import { addDoctorCommand } from './cli/server/doctor.ts'
+import { addLoginCommands } from './cli/server/login.ts'
 import { addMovementCommands } from './cli/server/movements.ts'
 import { addQueueCommands } from './cli/server/queue.ts'
 import { addSourceCommands } from './cli/server/sources.ts'
@@ -68,6 +72,10 @@ function createProgram(terminal: Terminal): Command {
   addMovementCommands(program, terminal)
   addTailCommand(program, terminal)
   addTypesCommand(program, terminal)
+  addDoctorCommand(program, terminal)
+  addLoginCommands(program, terminal)
+  addBenchCommand(program, terminal)
+  addCompletionCommand(program, terminal)
   return program
 }
 

@@ -157,19 +157,46 @@ export interface ClientConfig {
 const CLIENT_URL = 'http://127.0.0.1:4400'
 
 /**
- * Flags go before the environment; empty counts as absent.
+ * Flags go before the environment, and that before what `millrace login` keeps; empty
+ * counts as absent. A kept token goes to the address it was kept for, and to no other.
  * @throws ConfigError for an address that is none
  */
 export function readClientConfig(
   environment: Environment,
   flags: { url?: string; token?: string },
+  login?: { readonly url: string; readonly token: string },
 ): ClientConfig {
-  const url = flags.url || environment['MILLRACE_URL'] || CLIENT_URL
+  const url = flags.url || environment['MILLRACE_URL'] || login?.url || CLIENT_URL
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     const name = flags.url ? '--url' : 'MILLRACE_URL'
     throw new ConfigError([`${name} must be an address such as ${CLIENT_URL}`])
   }
-  return { url, token: flags.token || environment['MILLRACE_TOKEN'] || undefined }
+  const kept = login && new URL(login.url).href === new URL(url).href ? login.token : undefined
+  return { url, token: flags.token || environment['MILLRACE_TOKEN'] || kept }
+}
+
+/** What `millrace doctor` looks at besides the server. */
+export interface DoctorConfig {
+  /** Undefined: the server is asked about its storage. */
+  readonly storageUrl: string | undefined
+  /** Undefined where it cannot be known: only a storage's own environment has the key. */
+  readonly hasSecretKey: boolean | undefined
+}
+
+/** @throws ConfigError for a URL that is none */
+export function readDoctorConfig(environment: Environment, flag?: string): DoctorConfig {
+  const url = flag || environment['MILLRACE_STORAGE_URL']
+  if (!url) return { storageUrl: undefined, hasSecretKey: undefined }
+  const result = postgresUrl.safeParse(url)
+  if (!result.success) {
+    const name = flag ? '--storage-url' : 'MILLRACE_STORAGE_URL'
+    throw new ConfigError([`${name} ${result.error.issues[0]!.message}`])
+  }
+  const isOwn = !flag
+  return {
+    storageUrl: url,
+    hasSecretKey: isOwn ? Boolean(environment['MILLRACE_SECRET_KEY']) : undefined,
+  }
 }
 
 /** The environment of this process: the one place that looks. */

@@ -6,7 +6,7 @@ import { listenForStop } from './stop-signal.ts'
 import type { Terminal } from './terminal.ts'
 
 const EXAMPLES = `
-Settings come from the environment (see the README):
+Settings come from the environment (see the README). Example:
 
   MILLRACE_STORAGE_URL=postgres://millrace:…@db.internal/millrace \\
   MILLRACE_SECRET_KEY=$(openssl rand -base64 32) \\

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { styleText } from 'node:util'
 
 import type { Environment } from '../config.ts'
@@ -8,6 +8,7 @@ export type Paint = (format: Parameters<typeof styleText>[0], text: string) => s
 /** Where a command reads its surroundings and writes what it has to say. */
 export interface Terminal {
   readonly environment: Environment
+  readonly stdin: Readable
   readonly stdout: Writable
   readonly stderr: Writable
   /** Whether a person looks at stdout. */
@@ -24,6 +25,7 @@ export function openTerminal(environment: Environment): Terminal {
   const hasColors = isInteractive && !environment['NO_COLOR'] && environment['TERM'] !== 'dumb'
   return {
     environment,
+    stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     isInteractive,

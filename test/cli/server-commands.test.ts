@@ -1,49 +1,15 @@
-import { Writable } from 'node:stream'
-
 import { describe, expect } from 'vitest'
 
-import { runCli } from '../../src/cli.ts'
 import { ADMIN_TOKEN } from '../http/api.ts'
 import { test as base, CONSUMER } from '../sdk/support/server.ts'
 import { orders } from '../support/given.ts'
+import { runCommand, type CliRun } from '../support/run-cli.ts'
 import { runMillrace } from '../support/run-millrace.ts'
 
-interface Run {
-  code: number
-  out: string[]
-  errors: string
-}
-
-function collect(): { stream: Writable; readText: () => string } {
-  const chunks: string[] = []
-  const stream = new Writable({
-    decodeStrings: false,
-    write(chunk: string, _encoding, done) {
-      chunks.push(chunk)
-      done()
-    },
-  })
-  return { stream, readText: () => chunks.join('') }
-}
-
-/** Runs a command line in this process, with an environment of its own. */
-async function run(environment: Record<string, string>, commandLine: string[]): Promise<Run> {
-  const [out, errors] = [collect(), collect()]
-  const code = await runCli(commandLine, {
-    environment,
-    stdout: out.stream,
-    stderr: errors.stream,
-    isInteractive: false,
-    hasColors: false,
-    paint: (_format, text) => text,
-  })
-  return { code, out: out.readText().split('\n').slice(0, -1), errors: errors.readText() }
-}
-
-const test = base.extend<{ millrace: (...commandLine: string[]) => Promise<Run> }>({
+const test = base.extend<{ millrace: (...commandLine: string[]) => Promise<CliRun> }>({
   millrace: async ({ url }, use) => {
     const environment = { MILLRACE_URL: url, MILLRACE_TOKEN: ADMIN_TOKEN }
-    await use((...commandLine) => run(environment, commandLine))
+    await use((...commandLine) => runCommand(environment, commandLine))
   },
 })
 
@@ -94,8 +60,8 @@ describe('millrace tokens', () => {
     const { id, token } = parse(made.out[0]) as { id: string; token: string }
     const service = { MILLRACE_URL: url, MILLRACE_TOKEN: token }
 
-    expect((await run(service, ['receive', CONSUMER])).code).toBe(0)
-    expect((await run(service, ['stats', CONSUMER])).code).toBe(3)
+    expect((await runCommand(service, ['receive', CONSUMER])).code).toBe(0)
+    expect((await runCommand(service, ['stats', CONSUMER])).code).toBe(3)
     expect((await millrace('tokens', 'delete', id)).code).toBe(0)
     expect((await millrace('tokens', 'list')).out.at(-1)).toMatch(/a service.*\d{4}-/)
   })
@@ -176,6 +142,67 @@ describe('millrace tail', () => {
   })
 })
 
+describe('millrace tail --consumer', () => {
+  test('follows what a consumer selects, and consumes none', async ({ url, source, client }) => {
+    await client.consumers.patch(CONSUMER, { filter: 'record.id > 2' })
+    await source.append(orders(3))
+    const tail = runMillrace(['tail', '--consumer', CONSUMER, '--from', '2000-01-01'], {
+      environment: { MILLRACE_URL: url, MILLRACE_TOKEN: ADMIN_TOKEN },
+    })
+    await tail.waitForLine(/^following inventory/)
+
+    await source.append([{ id: 1 }, { id: 4 }])
+    await tail.waitForLine(/"id":4/)
+    tail.child.kill('SIGINT')
+
+    expect(await tail.ended).toBe(0)
+    const shown = tail.lines.filter((line) => line.includes('public.orders'))
+    expect(shown.map((line) => /\{.*\}$/.exec(line)?.[0])).toEqual(['{"id":3}', '{"id":4}'])
+    expect(await client.consumers.stats(CONSUMER)).toMatchObject({ leased: 0 })
+  })
+})
+
+describe('millrace stats --watch', () => {
+  test('looks again and again, and ends with 0', async ({ url, source }) => {
+    const stats = runMillrace(['stats', '--watch', '--interval', '1', '--json'], {
+      environment: { MILLRACE_URL: url, MILLRACE_TOKEN: ADMIN_TOKEN },
+    })
+    await stats.waitForLine(/"backlog":0/)
+    await source.append(orders(2))
+    await stats.waitForLine(/"backlog":2/)
+    stats.child.kill('SIGINT')
+
+    expect(await stats.ended).toBe(0)
+  })
+})
+
+describe('millrace bench', () => {
+  test('receives and acks what the log holds as a consumer of its own, which it deletes', async ({
+    millrace,
+    source,
+    client,
+  }) => {
+    await source.append(orders(50))
+
+    const run = await millrace('bench', '--source', 'shop', '--batch-size', '20', '--json')
+
+    expect(parse(run.out[0])).toMatchObject({
+      messages: 50,
+      messages_per_second: expect.any(Number),
+    })
+    const { data } = await client.consumers.list()
+    expect(data.map(({ name }) => name)).toEqual([CONSUMER])
+    expect(await client.consumers.stats(CONSUMER)).toMatchObject({ backlog: 50 })
+  })
+
+  test('needs something in the log', async ({ millrace, client }) => {
+    const run = await millrace('bench', '--source', 'shop')
+
+    expect([run.code, run.errors]).toEqual([1, expect.stringContaining('is empty')])
+    expect((await client.consumers.list()).data).toHaveLength(1)
+  })
+})
+
 describe('a command that talks to a server', () => {
   test.for([
     [['stats', '--token', 'nonsense'], 3],
@@ -186,6 +213,14 @@ describe('a command that talks to a server', () => {
     [['consumers', 'put', 'x', '--settings', '[]'], 2],
     [['consumers', 'put', 'x', '--settings', '{"nonsense": 1}'], 2],
     [['receive', CONSUMER, '--batch-size', 'many'], 2],
+    [['tail'], 2],
+    [['tail', 'shop', '--consumer', CONSUMER], 2],
+    [['tail', '--consumer', CONSUMER, '--key', '1'], 2],
+    [['tail', '--consumer', 'nobody'], 4],
+    [['stats', '--watch', '--interval', '0'], 2],
+    [['bench'], 2],
+    [['bench', '--source', 'nowhere'], 2],
+    [['bench', '--source', 'shop', '--workers', '65'], 2],
   ] as const)('ends %j with %i', async ([commandLine, code], { millrace }) => {
     const result = await millrace(...commandLine)
 

@@ -181,8 +181,8 @@ export const id: Row['id'] = null
 export const mood: Row['c39'] = 'sad'
 // @ts-expect-error always a number
 export const price: Row['c8'] = '1.50'
-// @ts-expect-error not sent
-export type Twice = Row['twice']
+// @ts-expect-error no column
+export type Missing = Row['missing']
 `
 
     expect(await compile(files)).toBe('')

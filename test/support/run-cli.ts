@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 
 import { runCli } from '../../src/cli.ts'
 
@@ -24,10 +24,12 @@ function collect(): { stream: Writable; readText: () => string } {
 export async function runCommand(
   environment: Record<string, string>,
   commandLine: readonly string[],
+  options: { stdin?: string } = {},
 ): Promise<CliRun> {
   const [out, errors] = [collect(), collect()]
   const code = await runCli(commandLine, {
     environment,
+    stdin: Readable.from([options.stdin ?? '']),
     stdout: out.stream,
     stderr: errors.stream,
     isInteractive: false,

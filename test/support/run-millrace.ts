@@ -20,16 +20,16 @@ export interface MillraceProcess {
 /** Runs one command line in an environment of its own. */
 export function runMillrace(
   commandLine: readonly string[],
-  options: { environment?: Record<string, string>; cwd?: string } = {},
+  options: { environment?: Record<string, string>; cwd?: string; stdin?: 'ignore' | 'pipe' } = {},
 ): MillraceProcess {
   const child = spawn(process.execPath, [PROGRAM, ...commandLine], {
     cwd: options.cwd ?? process.cwd(),
     env: { PATH: process.env['PATH'], NO_COLOR: '1', ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []
   const watchers = new Set<() => void>()
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of [child.stdout!, child.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line)
       for (const watch of watchers) watch()

@@ -12,6 +12,7 @@ import type { Command } from 'commander'
 
 import { readClientConfig } from '../../config.ts'
 import { CommandError, EXIT_CODE } from '../exit-code.ts'
+import { readLogin } from '../login-file.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 
 /** What a command that talks to a server works with. */
@@ -20,6 +21,8 @@ export interface Session {
   readonly terminal: Terminal
   /** One JSON value a line for programs, or the lines for people. */
   readonly show: (value: unknown, toLines: () => readonly string[]) => void
+  /** `show` prints JSON. */
+  readonly isForPrograms: boolean
 }
 
 interface ServerCommand<Flags> {
@@ -49,19 +52,20 @@ export function addServerCommand<Flags extends object>(
   for (const [flags, meaning] of options) command.option(flags, meaning)
   const lines = examples.map((example) => `  millrace ${example}`).join('\n')
   command
-    .option('--url <address>', 'of the server (MILLRACE_URL; http://127.0.0.1:4400)')
-    .option('--token <token>', 'to speak with (MILLRACE_TOKEN)')
+    .option('--url <address>', 'of the server (MILLRACE_URL; login; http://127.0.0.1:4400)')
+    .option('--token <token>', 'to speak with (MILLRACE_TOKEN; login)')
     .option('--json', 'for programs: JSON, one value a line')
     .addHelpText('after', `\nExamples:\n${lines}\n`)
     .action(async () => {
       const flags = command.opts<Flags & ServerFlags>()
-      const session = openSession(terminal, flags)
+      const session = await openSession(terminal, flags)
       await run(session, command.args, flags).catch(rethrowPlainly)
     })
 }
 
-function openSession(terminal: Terminal, flags: ServerFlags): Session {
-  const { url, token } = readClientConfig(terminal.environment, flags)
+async function openSession(terminal: Terminal, flags: ServerFlags): Promise<Session> {
+  const { environment } = terminal
+  const { url, token } = readClientConfig(environment, flags, await readLogin(environment))
   return {
     // As texts, large numbers can be printed as JSON again with all their digits.
     client: createClient({
@@ -70,6 +74,7 @@ function openSession(terminal: Terminal, flags: ServerFlags): Session {
       ...(token === undefined ? {} : { token }),
     }),
     terminal,
+    isForPrograms: flags.json === true,
     show: (value, toLines) => {
       const lines = flags.json ? [JSON.stringify(value)] : toLines()
       for (const line of lines) printLine(terminal.stdout, line)
@@ -79,14 +84,18 @@ function openSession(terminal: Terminal, flags: ServerFlags): Session {
 
 /** Errors of the SDK as one line and an exit code. */
 function rethrowPlainly(error: unknown): never {
-  if (
-    !(error instanceof ApiError || error instanceof NetworkError || error instanceof TimeoutError)
-  )
-    throw error
+  if (!isServerError(error)) throw error
   throw new CommandError(error.message, exitCodeOf(error), { cause: error })
 }
 
-function exitCodeOf(error: ApiError | NetworkError | TimeoutError): number {
+type ServerError = ApiError | NetworkError | TimeoutError
+
+/** The server refused, or did not answer. */
+export function isServerError(error: unknown): error is ServerError {
+  return error instanceof ApiError || error instanceof NetworkError || error instanceof TimeoutError
+}
+
+export function exitCodeOf(error: ServerError): number {
   if (!(error instanceof ApiError) || error.status === 503) return EXIT_CODE.unavailable
   if (error instanceof AuthError) return EXIT_CODE.denied
   if (error instanceof NotFoundError) return EXIT_CODE.notFound

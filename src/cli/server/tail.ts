@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client, LoggedChange } from '@millrace/client'
 import type { Command } from 'commander'
 
+import { ConfigError } from '../../config.ts'
 import { listenForStop } from '../stop-signal.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { readTime } from './read-argument.ts'
@@ -14,6 +15,7 @@ const PAGE = 200
 const BEHIND_MAX = 10_000
 
 interface TailFlags {
+  consumer?: string
   table?: string
   key?: string
   from?: string
@@ -21,22 +23,35 @@ interface TailFlags {
 
 export function addTailCommand(program: Command, terminal: Terminal): void {
   addServerCommand<TailFlags>(program, terminal, {
-    usage: 'tail <source>',
-    description: 'follow the changes of a source, without consuming them',
+    usage: 'tail [source]',
+    description: 'follow the changes of a source, or what a consumer gets, without consuming them',
     options: [
+      ['--consumer <name>', 'instead of a source: what this one selects, its filter included'],
       ['--table <name>', 'only this one, such as public.orders'],
       ['--key <json>', 'only this row: 42 or \'"abc"\''],
       ['--from <time>', 'begin with what was committed then (now)'],
     ],
-    examples: ['tail shop', 'tail shop --table public.orders --json | jq .record'],
-    run: (session, [source = ''], flags) => tail(session, source, flags),
+    examples: [
+      'tail shop',
+      'tail shop --table public.orders --json | jq .record',
+      'tail --consumer shipping',
+    ],
+    run: (session, [source], flags) => tail(session, source, flags),
   })
 }
 
-async function tail(session: Session, source: string, flags: TailFlags): Promise<void> {
+async function tail(session: Session, source: string | undefined, flags: TailFlags): Promise<void> {
+  const { consumer, table, key, from } = flags
+  if ((source === undefined) === (consumer === undefined)) {
+    throw new ConfigError(['Name either a source or --consumer'])
+  }
+  if (consumer !== undefined && (table !== undefined || key !== undefined)) {
+    throw new ConfigError(['--table and --key go with a source: a consumer has its own tables'])
+  }
   const signal = listenForStop(session.terminal.environment)
   try {
-    await follow(session, source, flags, signal)
+    if (source !== undefined) await follow(session, source, flags, signal)
+    else if (consumer !== undefined) await followConsumer(session, consumer, from, signal)
   } catch (error) {
     // Ctrl-C is how this ends: no failure.
     if (!signal.aborted) throw error
@@ -70,6 +85,28 @@ async function follow(
     }
     for (const change of changes) showChange(session, change)
     last = changes.at(-1)?.seq ?? last
+  }
+}
+
+/** The same of what a consumer selects; page by page, so that nothing is left out. */
+async function followConsumer(
+  session: Session,
+  consumer: string,
+  from: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, terminal } = session
+  const read = (query: NonNullable<Parameters<typeof client.consumers.changes>[1]>) =>
+    client.consumers.changes(consumer, { ...query, limit: PAGE }, { signal })
+  let page = await read(
+    from === undefined ? { after: 'latest' } : { from: readTime('--from', from) },
+  )
+  for (const change of page.data) showChange(session, change)
+  printLine(terminal.stderr, `following ${consumer}; Ctrl-C ends it`)
+  for (;;) {
+    if (!page.has_more) await sleep(POLL_MS, undefined, { signal })
+    page = await read({ after: page.last_seq })
+    for (const change of page.data) showChange(session, change)
   }
 }
 
