@@ -156,6 +156,7 @@ async function pushAll(
     timeout_ms: 15_000,
     max_in_flight: concurrency,
     rate_per_second: null,
+    allow_http: false,
   }
   const consumer: Consumer = await createPushConsumer(database, push, count + warmUp)
   const queues = new Queues({ database, logger })

@@ -10,8 +10,9 @@ import { LogRetention } from './log/retention.ts'
 import { Metrics } from './metrics.ts'
 import { openStorage } from './open-storage.ts'
 import { ProcessRegistry } from './process-registry.ts'
-import { createAddressGuard } from './push/address-guard.ts'
+import { createAddressGuard, type AddressGuard } from './push/address-guard.ts'
 import { PushWorkers } from './push/push-workers.ts'
+import { createUserAgent } from './push/user-agent.ts'
 import { Queues } from './queue/queues.ts'
 import type { Database } from './storage/database.ts'
 import { migrate } from './storage/migrate.ts'
@@ -100,8 +101,9 @@ async function startParts(
     retention.start()
     stops.push(() => retention.stop())
   }
+  const pushGuard = createAddressGuard(config.pushAllow)
   if (roles.has('push')) {
-    const workers = createPushWorkers(config, logger, database, queues, metrics)
+    const workers = createPushWorkers(config, logger, database, queues, metrics, pushGuard)
     await workers.start()
     stops.push(() => workers.stop())
   }
@@ -113,6 +115,7 @@ async function startParts(
     queues,
     secretKey,
     adminToken: config.adminToken,
+    pushGuard,
     logger,
     version: VERSION,
     roles: [...roles],
@@ -145,14 +148,15 @@ function createPushWorkers(
   database: Database,
   queues: Queues,
   metrics: Metrics,
+  guard: AddressGuard,
 ): PushWorkers {
   return new PushWorkers({
     database,
     queue: queues,
     logger,
-    guard: createAddressGuard(config.pushAllow),
+    guard,
     secretKey: config.secretKey,
-    userAgent: `Millrace/${VERSION}`,
+    userAgent: createUserAgent(VERSION),
     observer: {
       onRequest: (consumer, { codeClass, durationMs }) =>
         metrics.countPushRequest(consumer, codeClass, durationMs),

@@ -11,6 +11,9 @@ export type ListedMessage = Schemas['ListedMessage']
 /** A change, and its state with the consumers that select it. */
 export type FanOut = Schemas['FanOut']
 
+/** What became of a sample that was sent to a webhook. */
+export type PushTest = Schemas['PushTestResponse']
+
 /** Consumers by id or name. Bodies and answers are the API's own. */
 export type Consumers = ReturnType<typeof createConsumers>
 
@@ -174,6 +177,13 @@ export function createConsumers({ api, repeatable, once }: Http) {
       bodyOf(
         api.POST('/v1/consumers/{consumer}/purge', { ...at(consumer), body, ...once(options) }),
       ),
+
+    /**
+     * Sends a sample to its webhook, once; resolves whatever the endpoint does.
+     * @throws ConflictError if it has no webhook
+     */
+    testPush: (consumer: string, options?: CallOptions): Promise<PushTest> =>
+      bodyOf(api.POST('/v1/consumers/{consumer}/push/test', { ...at(consumer), ...once(options) })),
 
     /** The new secret is shown once; for a day requests are signed with both. */
     rotateSecret: (

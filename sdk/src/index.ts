@@ -6,6 +6,7 @@ export type {
   CreatedConsumer,
   FanOut,
   ListedMessage,
+  PushTest,
 } from './consumers.ts'
 export type { Duration } from './duration.ts'
 export {

@@ -5,6 +5,7 @@ import { movementDefinitions } from './routes/movements.ts'
 import { operationDefinitions } from './routes/operations.ts'
 import { previewDefinitions } from './routes/preview.ts'
 import { processDefinitions } from './routes/processes.ts'
+import { pushDefinitions } from './routes/push.ts'
 import { queueDefinitions } from './routes/queue.ts'
 import { sequinDefinitions } from './routes/sequin.ts'
 import { sourceDefinitions } from './routes/sources.ts'
@@ -14,6 +15,7 @@ import { tokenDefinitions } from './routes/tokens.ts'
 export const allDefinitions = {
   ...queueDefinitions,
   ...consumerDefinitions,
+  ...pushDefinitions,
   ...movementDefinitions,
   ...messageDefinitions,
   ...previewDefinitions,

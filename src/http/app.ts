@@ -2,8 +2,10 @@ import { Hono } from 'hono'
 
 import { MillraceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { AddressGuard } from '../push/address-guard.ts'
 import type { QueueService } from '../queue/queue-service.ts'
 import type { Database } from '../storage/database.ts'
+import { createUserAgent } from '../push/user-agent.ts'
 import { Authority } from './auth.ts'
 import { allDefinitions } from './all-definitions.ts'
 import { mountConsole } from './console.ts'
@@ -21,6 +23,7 @@ import { createMovementHandlers, movementDefinitions } from './routes/movements.
 import { createOperationHandlers, operationDefinitions } from './routes/operations.ts'
 import { createPreviewHandlers, previewDefinitions } from './routes/preview.ts'
 import { createProcessHandlers, processDefinitions } from './routes/processes.ts'
+import { createPushHandlers, pushDefinitions } from './routes/push.ts'
 import { createQueueHandlers, queueDefinitions } from './routes/queue.ts'
 import { createSequinHandlers, sequinDefinitions } from './routes/sequin.ts'
 import { createSessionHandlers, sessionDefinitions } from './routes/session.ts'
@@ -34,6 +37,8 @@ export interface AppDeps {
   /** Encrypts source passwords and push secrets; without it both are refused. */
   secretKey: Buffer | undefined
   adminToken: string | undefined
+  /** Where a test of a webhook may be sent. */
+  pushGuard: AddressGuard
   logger: Logger
   version: string
   roles: readonly string[]
@@ -69,7 +74,8 @@ export function createApp(deps: AppDeps): App {
     ...(deps.observe ? { observe: deps.observe } : {}),
   }
   const { db } = database
-  const { secretKey } = deps
+  const { secretKey, pushGuard } = deps
+  const userAgent = createUserAgent(deps.version)
   const yaml = (): string => createOpenApiYaml(allDefinitions)
   const operations = createOperationHandlers({ ...deps, createOpenApiYaml: yaml })
 
@@ -80,6 +86,8 @@ export function createApp(deps: AppDeps): App {
   const direct = new DirectRoutes(listRoutes(queueDefinitions, queueHandlers), options)
   mountRoutes(app, queueDefinitions, queueHandlers, options)
   mountRoutes(app, consumerDefinitions, createConsumerHandlers({ db, queues, secretKey }), options)
+  const pushHandlers = createPushHandlers({ db, secretKey, pushGuard, userAgent })
+  mountRoutes(app, pushDefinitions, pushHandlers, options)
   mountRoutes(app, movementDefinitions, createMovementHandlers({ db, queues }), options)
   mountRoutes(app, messageDefinitions, createMessageHandlers({ database, queues }), options)
   mountRoutes(app, previewDefinitions, createPreviewHandlers(database), options)

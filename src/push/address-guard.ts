@@ -26,8 +26,11 @@ const REFUSED_RANGES: readonly (readonly [cidr: string, name: string])[] = [
   ['::1/128', 'loopback'],
   // IPv4-compatible: deprecated, and some stacks still route them to the IPv4 host.
   ['::/96', 'IPv4-compatible'],
+  // IPv4-translated (RFC 2765): the host is behind a stateless translator.
+  ['::ffff:0:0:0/96', 'IPv4-translated'],
   ['64:ff9b:1::/48', 'local-use NAT64'],
   ['100::/64', 'discard-only'],
+  ['100:0:0:1::/64', 'reserved'],
   // Teredo and its like, with an IPv4 host inside.
   ['2001::/23', 'reserved'],
   ['2001:db8::/32', 'documentation'],

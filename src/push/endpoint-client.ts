@@ -46,14 +46,15 @@ const KEEP_ALIVE_MS = 4000
 export class EndpointClient {
   readonly #options: EndpointOptions
   readonly #url: URL
+  /** Why nothing may be sent there at all. */
+  readonly #refused: string | undefined
   readonly #pool: Pool
   readonly #open = new Set<Exchange>()
 
   constructor(options: EndpointOptions) {
     const { guard, resolve, allowHttp = false } = options
     const url = new URL(options.url)
-    const refused = refuseUrl(url, { guard, allowHttp })
-    if (refused !== undefined) throw new PushFailure('blocked', refused)
+    this.#refused = refuseUrl(url, { guard, allowHttp })
     this.#options = options
     this.#url = url
     this.#pool = new Pool(url.origin, {
@@ -76,6 +77,7 @@ export class EndpointClient {
   }
 
   readonly post: Post = async (request) => {
+    if (this.#refused !== undefined) throw new PushFailure('blocked', this.#refused)
     const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
     const exchange = new Exchange(timeoutMs, bodyBytesMax)
     this.#open.add(exchange)

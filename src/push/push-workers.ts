@@ -178,6 +178,7 @@ export class PushWorkers {
         url: push.url,
         timeoutMs: push.timeout_ms,
         connectionsMax: push.max_in_flight,
+        allowHttp: push.allow_http,
         ...(resolve ? { resolve } : {}),
       })
       return new PushWorker({

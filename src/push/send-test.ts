@@ -27,6 +27,8 @@ export interface PushTestResult {
 }
 
 const ANSWER_LENGTH_MAX = 2048
+/** Somebody waits for it, and clients give up after 30 seconds. */
+const TEST_TIMEOUT_MS_MAX = 25_000
 
 /** POSTs a signed sample to the consumer's endpoint, once, on a connection of its own. */
 export async function sendTest(
@@ -51,8 +53,9 @@ export async function sendTest(
       guard: options.guard,
       ...(options.resolve ? { resolve: options.resolve } : {}),
       url: push.url,
-      timeoutMs: push.timeout_ms,
+      timeoutMs: Math.min(push.timeout_ms, TEST_TIMEOUT_MS_MAX),
       connectionsMax: 1,
+      allowHttp: push.allow_http,
     })
     return describeResult(await client.post({ headers, body }), latencyMs())
   } catch (error) {

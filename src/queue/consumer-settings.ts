@@ -82,6 +82,11 @@ const pushFields = {
     .max(1000)
     .optional()
     .meta({ description: 'Requests at the same time.', default: 10 }),
+  allow_http: z.boolean().optional().meta({
+    description:
+      'Plain http to a public address as well. Anybody on the way can then read and change what is sent.',
+    default: false,
+  }),
   rate_per_second: z
     .number()
     .positive()

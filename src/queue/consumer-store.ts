@@ -330,6 +330,7 @@ function fillPush(push: PushSettings | null): PushConfig | null {
       timeout_ms: push.timeout_ms ?? 15_000,
       max_in_flight: push.max_in_flight ?? 10,
       rate_per_second: push.rate_per_second ?? null,
+      allow_http: push.allow_http ?? false,
     }
   )
 }

@@ -16,7 +16,8 @@ export function readConsumer(row: Selectable<ConsumerTable>): Consumer {
     columns: row.columns,
     kind: row.kind,
     mode: row.mode,
-    push: row.push,
+    // Webhooks that are older than this setting do without it.
+    push: row.push && { ...row.push, allow_http: row.push.allow_http ?? false },
     startFrom: row.start_from,
     visibilityTimeoutMs: row.visibility_timeout_ms,
     maxInFlight: row.max_in_flight,

@@ -119,6 +119,8 @@ export interface PushConfig {
   timeout_ms: number
   max_in_flight: number
   rate_per_second: number | null
+  /** Plain http to addresses that the operator did not list. */
+  allow_http: boolean
 }
 
 export interface ConsumerTable {

@@ -4,6 +4,7 @@ import type { Hono } from 'hono'
 
 import { createApp, type AppDeps } from '../../src/http/app.ts'
 import type { DirectRoutes } from '../../src/http/direct-routes.ts'
+import { createAddressGuard } from '../../src/push/address-guard.ts'
 import type { QueueService } from '../../src/queue/queue-service.ts'
 import { Queues } from '../../src/queue/queues.ts'
 import type { Database } from '../../src/storage/database.ts'
@@ -42,6 +43,7 @@ export function makeApi(
     queues,
     secretKey: randomBytes(32),
     adminToken: ADMIN_TOKEN,
+    pushGuard: createAddressGuard(['127.0.0.0/8']),
     logger: silentLogger,
     version: '1.2.3',
     roles: ['api'],

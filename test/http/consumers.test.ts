@@ -249,6 +249,7 @@ describe('a webhook', () => {
       timeout_ms: 15_000,
       max_in_flight: 10,
       rate_per_second: null,
+      allow_http: false,
     })
     expect(JSON.stringify(shown.body)).not.toMatch(/whsec|hook-secret/)
     const { rows } = await storage.pool.query('select push, push_sealed from millrace.consumer')

@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest'
 
 import { createApp } from '../../src/http/app.ts'
+import { createAddressGuard } from '../../src/push/address-guard.ts'
 import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource, orders, silentLogger } from '../support/given.ts'
 import { startProcess, type TestProcess } from '../support/queues.ts'
@@ -25,6 +26,7 @@ const test = base.extend<{ process: TestProcess; ask: Ask }>({
       queues: process.queues,
       secretKey: undefined,
       adminToken: ADMIN_TOKEN,
+      pushGuard: createAddressGuard(),
       logger: silentLogger,
       version: '0.0.0',
       roles: ['api'],

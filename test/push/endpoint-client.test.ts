@@ -312,10 +312,31 @@ describe('a name', () => {
     expect(lookups).toBe(1)
   })
 
-  test('is not needed for a literal address, which is refused all the same', () => {
-    expect(() => openClient('http://2130706433:9/', { guard: refused })).toThrow(
-      'the address 127.0.0.1 is loopback',
-    )
+  test('is not needed for a literal address, which is refused all the same', async () => {
+    const failure = await failureOf(openClient('http://2130706433:9/', { guard: refused }))
+    expect(failure).toMatchObject({
+      kind: 'blocked',
+      message: expect.stringContaining('the address 127.0.0.1 is loopback'),
+    })
+  })
+
+  test('gets plain http outside of the allowed ranges only where that was asked for', async () => {
+    const receiver = await givenReceiver((response) => response.end('plain'))
+    const { port } = new URL(receiver.url)
+    // Stands for a public address, which no test may connect to.
+    const guard = { refuse: () => undefined, isAllowListed: () => false }
+    const toLoopback: Resolve = (_hostname, done) =>
+      done(null, [{ address: '127.0.0.1', family: 4 }])
+    const options = { guard, resolve: toLoopback }
+    const url = `http://public.example:${port}/`
+
+    expect(await failureOf(openClient(url, options))).toMatchObject({
+      kind: 'blocked',
+      message: expect.stringMatching(/^public\.example: plain http to 127\.0\.0\.1.*use https$/),
+    })
+    expect(receiver.connectionCount()).toBe(0)
+    const allowed = openClient(url, { ...options, allowHttp: true })
+    expect(await allowed.post(REQUEST)).toMatchObject({ body: 'plain' })
   })
 })
 

@@ -1,11 +1,16 @@
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+
 import { Webhook } from 'standardwebhooks'
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
 
 import { createAddressGuard } from '../../src/push/address-guard.ts'
 import { listPushConsumers, openSecrets } from '../../src/push/open-push-consumer.ts'
 import { sendTest, type PushTestResult } from '../../src/push/send-test.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { givenSource } from '../support/given.ts'
+import { makeSelfSignedCertificate } from './support/certificate.ts'
 import { givenPushConsumer, SECRET_KEY, test } from './support/given-push.ts'
 import { messagesOf } from './support/receiver.ts'
 
@@ -64,6 +69,17 @@ describe('a test of the webhook', () => {
       status: null,
       failure: { kind },
     })
+  })
+
+  test('to a server with a certificate of its own making fails as tls', async ({ storage }) => {
+    const server = createServer(makeSelfSignedCertificate(), (_request, response) => response.end())
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const source = await givenSource(storage)
+    const { port } = server.address() as AddressInfo
+    await givenPushConsumer(storage, source.sourceNo, `https://127.0.0.1:${port}/`)
+    expect(await testConsumer(storage)).toMatchObject({ failure: { kind: 'tls' } })
   })
 
   test('of an endpoint that hangs ends with its timeout', async ({ storage, givenReceiver }) => {

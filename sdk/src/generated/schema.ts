@@ -231,6 +231,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/consumers/{consumer}/push/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a sample to the webhook
+         * @description One signed request with a made-up message (`metadata.test` is true), which no queue knows of; ends within 25 seconds. Answers 200 whatever the endpoint does: `success` says.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["testPush"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/consumers/{consumer}/push/rotate_secret": {
         parameters: {
             query?: never;
@@ -1266,6 +1288,11 @@ export interface components {
                  */
                 max_in_flight: number;
                 /**
+                 * @description Plain http to a public address as well. Anybody on the way can then read and change what is sent.
+                 * @default false
+                 */
+                allow_http: boolean;
+                /**
                  * @description Requests per second; null: no limit.
                  * @default null
                  */
@@ -1417,6 +1444,11 @@ export interface components {
                  */
                 max_in_flight?: number;
                 /**
+                 * @description Plain http to a public address as well. Anybody on the way can then read and change what is sent.
+                 * @default false
+                 */
+                allow_http?: boolean;
+                /**
                  * @description Requests per second; null: no limit.
                  * @default null
                  */
@@ -1545,6 +1577,11 @@ export interface components {
                  */
                 max_in_flight?: number;
                 /**
+                 * @description Plain http to a public address as well. Anybody on the way can then read and change what is sent.
+                 * @default false
+                 */
+                allow_http?: boolean;
+                /**
                  * @description Requests per second; null: no limit.
                  * @default null
                  */
@@ -1671,6 +1708,11 @@ export interface components {
                  */
                 max_in_flight?: number;
                 /**
+                 * @description Plain http to a public address as well. Anybody on the way can then read and change what is sent.
+                 * @default false
+                 */
+                allow_http?: boolean;
+                /**
                  * @description Requests per second; null: no limit.
                  * @default null
                  */
@@ -1759,6 +1801,25 @@ export interface components {
             until?: string;
             /** @description Shown to operators. */
             reason?: string;
+        };
+        PushTestResponse: {
+            /** @description The endpoint took the sample: a 2xx. */
+            success: boolean;
+            /** @description Null: no complete answer came. */
+            status: number | null;
+            /** @description With look-up and connecting, which a kept connection spares. */
+            latency_ms: number;
+            /** @description The beginning of the answer’s body, at most 2 KB; null: none. */
+            answer: string | null;
+            /** @description What went wrong; null: nothing. */
+            failure: {
+                /**
+                 * @description `blocked`: the address is refused. `dns`, `connect`, `tls`: no connection. `timeout`, `closed`, `protocol`: no complete answer, in time or at all. `status`: an answer that is no 2xx.
+                 * @enum {string}
+                 */
+                kind: "blocked" | "dns" | "connect" | "tls" | "timeout" | "closed" | "protocol" | "aborted" | "status";
+                message: string;
+            } | null;
         };
         RotateSecretResponse: {
             /** @description The new secret; shown once. */
@@ -3207,6 +3268,34 @@ export interface operations {
             401: components["responses"]["Refusal401"];
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    testPush: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the consumer. */
+                consumer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What became of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushTestResponse"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
             503: components["responses"]["Refusal503"];
         };
     };

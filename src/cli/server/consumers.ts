@@ -5,6 +5,7 @@ import { ConfigError } from '../../config.ts'
 import type { Terminal } from '../terminal.ts'
 import { formatFields, formatTable } from './format-table.ts'
 import { readList, readObject, readTime } from './read-argument.ts'
+import { addPushCommands } from './push.ts'
 import { addServerCommand } from './server-command.ts'
 
 interface PutFlags {
@@ -100,6 +101,7 @@ export function addConsumerCommands(program: Command, terminal: Terminal): void 
       show(consumer, () => [`resumed ${name}`])
     },
   })
+  addPushCommands(group, terminal)
 }
 
 /** The server judges them; here they are only put together. */

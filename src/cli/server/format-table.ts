@@ -23,7 +23,7 @@ export function formatFields(object: object): string[] {
 }
 
 /** Control characters would let what somebody stored steer the terminal. */
-function formatValue(value: unknown): string {
+export function formatValue(value: unknown): string {
   if (value === null || value === undefined) return '-'
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return text.replaceAll(/\p{Cc}/gu, '\ufffd')

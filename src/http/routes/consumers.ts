@@ -7,7 +7,6 @@ import {
   patchConsumer,
   pauseConsumer,
   putConsumer,
-  resealPush,
   resumeConsumer,
   type StoredConsumer,
 } from '../../queue/consumer-store.ts'
@@ -27,7 +26,6 @@ import {
   consumerStats,
   createdConsumerSchema,
   pauseRequest,
-  rotateSecretResponse,
 } from '../schemas/consumer.ts'
 import { pageQuery } from '../schemas/shared.ts'
 
@@ -136,16 +134,6 @@ export const consumerDefinitions = defineRoutes({
     access: manage,
     answers: { 200: { description: 'Resumed.', schema: consumerSchema } },
   },
-  rotatePushSecret: {
-    method: 'post',
-    path: `${one}/push/rotate_secret`,
-    tag,
-    summary: 'Make a new signing secret for the webhook',
-    description: 'For 24 hours requests are signed with the old one as well.',
-    access: admin,
-    answers: { 200: { description: 'The new secret.', schema: rotateSecretResponse } },
-    refusals: [409],
-  },
 })
 
 interface ConsumerDeps {
@@ -220,13 +208,6 @@ export function createConsumerHandlers(deps: ConsumerDeps): Handlers<typeof cons
     async resumeConsumer({ param }) {
       const reference = param('consumer')
       return reply(200, presentConsumer(found(await resumeConsumer(db, reference), reference)))
-    },
-    async rotatePushSecret({ param }) {
-      const reference = param('consumer')
-      const keeper = new PushKeeper(secretKey)
-      const rotated = await resealPush(db, reference, (before) => keeper.rotate(before))
-      found(rotated, reference)
-      return reply(200, keeper.presentRotation())
     },
   }
 }

@@ -89,12 +89,3 @@ export const pauseRequest = z
     reason: z.string().max(500).optional().meta({ description: 'Shown to operators.' }),
   })
   .openapi('PauseRequest')
-
-export const rotateSecretResponse = z
-  .object({
-    push_secret: z.string().meta({ description: 'The new secret; shown once.' }),
-    previous_expires_at: timeSchema.meta({
-      description: 'Until then requests are signed with the previous secret as well.',
-    }),
-  })
-  .openapi('RotateSecretResponse')

@@ -45,6 +45,7 @@ function pushTo(url: string, push: Partial<PushConfig> = {}): PushConfig {
     timeout_ms: 15_000,
     max_in_flight: 10,
     rate_per_second: null,
+    allow_http: false,
     ...push,
   }
 }

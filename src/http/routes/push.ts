@@ -1,0 +1,70 @@
+import { MillraceError } from '../../errors.ts'
+import type { AddressGuard } from '../../push/address-guard.ts'
+import { openSecrets } from '../../push/open-push-consumer.ts'
+import { sendTest } from '../../push/send-test.ts'
+import { findStoredConsumer, resealPush } from '../../queue/consumer-store.ts'
+import type { Db } from '../../storage/database.ts'
+import { createNotFound } from '../auth.ts'
+import { PushKeeper } from '../push-keeper.ts'
+import { defineRoutes, reply, type Handlers } from '../route.ts'
+import { pushTestResponse, rotateSecretResponse } from '../schemas/push.ts'
+
+const one = '/v1/consumers/{consumer}/push'
+const tag = 'Consumers'
+const admin = { scope: 'admin', over: 'consumer' } as const
+
+export const pushDefinitions = defineRoutes({
+  testPush: {
+    method: 'post',
+    path: `${one}/test`,
+    tag,
+    summary: 'Send a sample to the webhook',
+    description:
+      'One signed request with a made-up message (`metadata.test` is true), which no queue knows of; ends within 25 seconds. Answers 200 whatever the endpoint does: `success` says.',
+    access: admin,
+    answers: { 200: { description: 'What became of it.', schema: pushTestResponse } },
+    refusals: [409],
+  },
+  rotatePushSecret: {
+    method: 'post',
+    path: `${one}/rotate_secret`,
+    tag,
+    summary: 'Make a new signing secret for the webhook',
+    description: 'For 24 hours requests are signed with the old one as well.',
+    access: admin,
+    answers: { 200: { description: 'The new secret.', schema: rotateSecretResponse } },
+    refusals: [409],
+  },
+})
+
+interface PushDeps {
+  db: Db
+  secretKey: Buffer | undefined
+  /** Which addresses the sample may go to: the same as messages. */
+  pushGuard: AddressGuard
+  userAgent: string
+}
+
+export function createPushHandlers(deps: PushDeps): Handlers<typeof pushDefinitions> {
+  const { db, secretKey, pushGuard, userAgent } = deps
+  return {
+    async testPush({ param }) {
+      const reference = param('consumer')
+      const consumer = await findStoredConsumer(db, reference)
+      if (!consumer) throw createNotFound('consumer', reference)
+      const { push, pushSealed, name } = consumer
+      if (!push) throw new MillraceError('conflict', `The consumer "${name}" has no webhook.`)
+      const secrets = openSecrets(consumer, pushSealed, secretKey)
+      const result = await sendTest(consumer, push, { secrets, guard: pushGuard, userAgent })
+      const { latencyMs, ...rest } = result
+      return reply(200, { ...rest, latency_ms: latencyMs })
+    },
+    async rotatePushSecret({ param }) {
+      const reference = param('consumer')
+      const keeper = new PushKeeper(secretKey)
+      const rotated = await resealPush(db, reference, (before) => keeper.rotate(before))
+      if (!rotated) throw createNotFound('consumer', reference)
+      return reply(200, keeper.presentRotation())
+    },
+  }
+}
