@@ -40,7 +40,7 @@ const THIN_EVERY = 64
 const POSITIONS_KEPT = 16
 
 const COPY = `copy millrace.log (source_no, seq, commit_lsn, commit_idx, committed_at, relation_no,
-  action, size, backfill_no, key, old_key, record, changes, extra) from stdin (format binary)`
+  action, size, recipient_no, key, old_key, record, changes, extra) from stdin (format binary)`
 
 const ACTION_BYTES = Object.fromEntries(
   Object.entries(ACTION_CODES).map(([action, code]) => [action, code.charCodeAt(0)]),
@@ -160,7 +160,7 @@ export class LogAppender {
       writer.int32(entry.relation.relationNo)
       writer.char(ACTION_BYTES[entry.action]!)
       writer.int32(entry.size)
-      writer.int32(entry.backfillNo)
+      writer.int32(entry.recipientNo)
       writer.text(entry.key)
       writer.text(entry.oldKey)
       writer.text(entry.record)

@@ -32,8 +32,8 @@ export interface LogEntry {
   readonly committedAtUs: number
   readonly relation: Relation
   readonly action: Action
-  /** Backfilled rows belong to those who asked for them; null: to everyone. */
-  readonly backfillNo: number | null
+  /** The consumer that a row found by a backfill is for; null: everyone. */
+  readonly recipientNo: number | null
   /** The primary key as the inside of a JSON array (`1,"a"`); null: the table has none. */
   readonly key: string | null
   /** The key before an update that changed it, else null. */

@@ -10,11 +10,10 @@ export interface EnvelopeSource {
 /**
  * Identifies a change wherever it is delivered, redelivered or replayed: by its
  * place in the source's history, not by where we store it. A row found by a
- * backfill has no such place; there our number completes it.
+ * backfill has the place of the watermark that ended its page.
  */
 export function idempotencyKey(entry: LogEntry, source: EnvelopeSource): string {
-  const place = `${source.id.slice(0, 8)}-${entry.commitLsn}-${entry.commitIdx}`
-  return entry.backfillNo === null ? place : `${place}-b${entry.backfillNo}-${entry.seq}`
+  return `${source.id.slice(0, 8)}-${entry.commitLsn}-${entry.commitIdx}`
 }
 
 /**

@@ -5,7 +5,7 @@ import type { RelationDirectory } from './relation-directory.ts'
 
 const COLUMNS = `seq::text, commit_lsn::text, commit_idx,
   (extract(epoch from committed_at) * 1000000)::bigint::text, relation_no, action::text, size,
-  backfill_no, key, old_key, record, changes, extra`
+  recipient_no, key, old_key, record, changes, extra`
 
 /** A page by its range. `size` bounds it before any record is read. */
 const READ_RANGE = `
@@ -137,7 +137,7 @@ type Row = [
   relationNo: number,
   action: string,
   size: number,
-  backfillNo: number | null,
+  recipientNo: number | null,
   key: string | null,
   oldKey: string | null,
   record: string,
@@ -166,7 +166,7 @@ async function readEntries(
       relation,
       action: ACTIONS_BY_CODE[row[5]]!,
       size: row[6],
-      backfillNo: row[7],
+      recipientNo: row[7],
       key: row[8],
       oldKey: row[9],
       record: row[10],

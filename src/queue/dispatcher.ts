@@ -56,7 +56,6 @@ export interface DispatcherSettings {
   consumer: Consumer
   context: MessageContext
   feed: ConsumerFeed
-  takesBackfill: (backfillNo: number) => boolean
 }
 
 export interface DispatcherOptions {
@@ -277,7 +276,7 @@ export class Dispatcher {
   ): { waiter: Waiter; claim: Claim }[] {
     const claims: { waiter: Waiter; claim: Claim }[] = []
     if (this.#waiters.length === 0) return claims
-    const { consumer, feed, context, takesBackfill } = this.#settings
+    const { consumer, feed, context } = this.#settings
     if (isPaused(consumer, limits.nowMs)) {
       this.#limitedBy = 'paused'
       return claims
@@ -296,7 +295,6 @@ export class Dispatcher {
           nowMs: limits.nowMs,
           maxInFlight: consumer.maxInFlight,
           selection: context.selection,
-          takesBackfill,
         },
         missing,
         shortage,

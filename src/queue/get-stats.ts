@@ -22,7 +22,7 @@ with position as (
 ), ahead as (
   select count(*) as backlog, min(seq) as oldest
   from millrace.log, position
-  where source_no = $2 and seq > cursor_seq
+  where source_no = $2 and seq > cursor_seq and (recipient_no is null or recipient_no = $1)
     and ($3::int[] is null or relation_no = any ($3)) and ($4::text[] is null or action::text = any ($4))
 )
 select leased::text, retrying::text, waiting::text, dead::text, backlog::text,

@@ -239,7 +239,6 @@ export class Queues implements QueueService {
       consumer,
       context: makeMessageContext(consumer, source, selection),
       feed: new ConsumerFeed(this.#logOf(consumer.sourceNo), selection),
-      takesBackfill: () => true,
     }
   }
 

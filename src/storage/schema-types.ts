@@ -95,7 +95,7 @@ interface LogTable {
   relation_no: number
   action: string
   size: number
-  backfill_no: number | null
+  recipient_no: number | null
   key: string | null
   old_key: string | null
   record: string
@@ -235,6 +235,36 @@ interface ProcessTable {
   seen_at: Time
 }
 
+export type BackfillState = 'pending' | 'running' | 'paused' | 'done' | 'cancelled' | 'failed'
+
+/** How far a backfill came: behind a key, or in a table without one behind a place. */
+export type BackfillPosition =
+  | { key: string[] }
+  /** `blocks` is where it ends, `file` what the table was stored in when it began. */
+  | { place: string; blocks: number; file: string }
+
+export interface BackfillTable {
+  backfill_no: GeneratedAlways<number>
+  id: Generated<string>
+  source_no: number
+  consumer_no: number | null
+  table_schema: string | null
+  table_name: string | null
+  state: Generated<BackfillState>
+  predicate: string | null
+  from_key: string[] | null
+  position: JSONColumnType<BackfillPosition> | null
+  rows_scanned: GeneratedInt8
+  rows_read: GeneratedInt8
+  rows_estimated: Int8 | null
+  rows_per_second: number | null
+  error: string | null
+  created_at: GeneratedTime
+  started_at: Time | null
+  finished_at: Time | null
+  updated_at: GeneratedTime
+}
+
 /** The storage as Kysely sees it; `migrations/` is the truth, `schema.sql` its dump. */
 export interface Schema {
   'millrace.source': SourceTable
@@ -250,4 +280,5 @@ export interface Schema {
   'millrace.replay': ReplayTable
   'millrace.token': TokenTable
   'millrace.process': ProcessTable
+  'millrace.backfill': BackfillTable
 }

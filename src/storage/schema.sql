@@ -1,5 +1,34 @@
 -- Made by `npm run schema` from the migrations. Not to be edited.
 
+create table millrace.backfill (
+  backfill_no integer generated always as identity not null,
+  id uuid not null default gen_random_uuid(),
+  source_no integer not null,
+  consumer_no integer,
+  table_schema text,
+  table_name text,
+  state text not null default 'pending'::text,
+  predicate text,
+  from_key text[],
+  "position" jsonb,
+  rows_scanned bigint not null default 0,
+  rows_read bigint not null default 0,
+  rows_estimated bigint,
+  rows_per_second real,
+  error text,
+  created_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  updated_at timestamp with time zone not null default now(),
+  constraint backfill_consumer_no_fkey FOREIGN KEY (consumer_no) REFERENCES millrace.consumer(consumer_no) ON DELETE CASCADE,
+  constraint backfill_id_is_unique UNIQUE (id),
+  constraint backfill_names_a_table CHECK (((table_schema IS NULL) = (table_name IS NULL))),
+  constraint backfill_of_everything_is_for_a_consumer CHECK (((table_name IS NOT NULL) OR (consumer_no IS NOT NULL))),
+  constraint backfill_pkey PRIMARY KEY (backfill_no),
+  constraint backfill_source_no_fkey FOREIGN KEY (source_no) REFERENCES millrace.source(source_no) ON DELETE CASCADE,
+  constraint backfill_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text, 'done'::text, 'cancelled'::text, 'failed'::text])))
+);
+
 create table millrace.consumer (
   consumer_no integer generated always as identity not null,
   id uuid not null default gen_random_uuid(),
@@ -78,7 +107,7 @@ create table millrace.log (
   relation_no integer not null,
   action "char" not null,
   size integer not null,
-  backfill_no integer,
+  recipient_no integer,
   key text,
   old_key text,
   record text not null,
@@ -224,6 +253,10 @@ create table millrace.undecodable (
   constraint undecodable_pkey PRIMARY KEY (source_no, commit_lsn, commit_idx),
   constraint undecodable_source_no_fkey FOREIGN KEY (source_no) REFERENCES millrace.source(source_no) ON DELETE CASCADE
 );
+
+CREATE INDEX backfill_by_consumer ON millrace.backfill USING btree (consumer_no);
+
+CREATE UNIQUE INDEX backfill_is_active_once ON millrace.backfill USING btree (source_no, COALESCE(consumer_no, 0), COALESCE(table_schema, ''::text), COALESCE(table_name, ''::text)) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'paused'::text]));
 
 CREATE INDEX delivery_by_state ON millrace.delivery USING btree (consumer_no, state, seq);
 

@@ -24,7 +24,7 @@ function makeEntry(seq: number, fields: Partial<LogEntry> = {}): LogEntry {
     committedAtUs: 1_697_380_200_127_470,
     relation: RELATION,
     action: 'insert',
-    backfillNo: null,
+    recipientNo: null,
     key: String(seq),
     oldKey: null,
     record: `{"n":${seq}}`,
@@ -77,7 +77,7 @@ describe('a flush', () => {
       action: 'update',
       commitIdx: 2_000_000_000,
       committedAtUs: -1,
-      backfillNo: 3,
+      recipientNo: 3,
       key: '"ü"',
       oldKey: '"\\u0000"',
       record: '{"s":"漢字 😀\\n"}',
@@ -87,7 +87,7 @@ describe('a flush', () => {
     await appender.append(makeFlush([makeEntry(1), strange], { relations: [RELATION] }))
     const { rows } = await storage.pool.query(
       `select seq::int, commit_lsn::text, commit_idx, (extract(epoch from committed_at) * 1000000)::bigint::text as us,
-         relation_no, action::text, size, backfill_no, key, old_key, record, changes, extra
+         relation_no, action::text, size, recipient_no, key, old_key, record, changes, extra
        from millrace.log order by seq`,
     )
     expect(rows[0]).toEqual({
@@ -98,7 +98,7 @@ describe('a flush', () => {
       relation_no: 1,
       action: 'i',
       size: 10,
-      backfill_no: null,
+      recipient_no: null,
       key: '1',
       old_key: null,
       record: '{"n":1}',
@@ -109,7 +109,7 @@ describe('a flush', () => {
       action: 'u',
       commit_idx: 2_000_000_000,
       us: '-1',
-      backfill_no: 3,
+      recipient_no: 3,
       key: '"ü"',
       old_key: '"\\u0000"',
       record: '{"s":"漢字 😀\\n"}',

@@ -20,6 +20,7 @@ export async function countSelected(
   const { rows } = await sql<{ count: string }>`
     select count(*) from millrace.log
     where source_no = ${consumer.sourceNo} and seq > ${range.after}::bigint and seq <= ${range.to}::bigint
+      and (recipient_no is null or recipient_no = ${consumer.consumerNo})
       and relation_no = any (${relationNos}::int[]) and action::text = any (${actions}::text[])`.execute(
     db,
   )

@@ -120,6 +120,7 @@ async function selectMembers(
     select seq, 0 as replay_no, 0 as attempt, null::timestamptz as visible_at, ${none} from millrace.log
     where source_no = ${consumer.sourceNo} and seq > ${Math.max(cursor, afterSeq)}::bigint
       and relation_no = any (${relationNos}::int[])
+      and (recipient_no is null or recipient_no = ${consumer.consumerNo})
       and (action::text = 'r' or action::text = any (${actionCodes(consumer)}::text[]))`
 }
 

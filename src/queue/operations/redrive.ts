@@ -35,6 +35,7 @@ export function redriveMessages(
         join millrace.relation later_table using (source_no, relation_no)
         where later.source_no = ${consumer.sourceNo} and later.seq > delivery.seq
           and later.seq <= ${position.cursor}::bigint and later.key = entry.key
+          and (later.recipient_no is null or later.recipient_no = ${consumer.consumerNo})
           and later_table.table_schema = own_table.table_schema
           and later_table.table_name = own_table.table_name
       ) as superseded

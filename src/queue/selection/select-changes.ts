@@ -19,7 +19,7 @@ export interface Selection {
   /**
    * Whether the entry becomes a message of the consumer; `failed` says why the filter
    * could not tell, and such an entry becomes a dead message. Rows of a backfill pass
-   * whatever actions are listed.
+   * whatever actions are listed, but not those that are for another consumer.
    */
   matches(entry: LogEntry): FilterVerdict
   /** Record and changes as they leave the system; without a rule over columns the entry's own. */
@@ -68,6 +68,7 @@ class CompiledSelection implements Selection {
   readonly groupHash: Grouping['groupHash']
   readonly otherGroupHash: Grouping['otherGroupHash']
   readonly groupLabel: Grouping['groupLabel']
+  readonly #consumerNo: number
   readonly #bits: number
   readonly #filter: Pick<Filter, 'evaluate'> | null
   /** Two of one rule: each remembers the order of names it met last. */
@@ -78,6 +79,7 @@ class CompiledSelection implements Selection {
   #lastSelected = false
 
   constructor(settings: SelectionSettings) {
+    this.#consumerNo = settings.consumerNo
     this.takesAll = settings.tables.includes('*')
     this.actions = ACTIONS.filter((each) => each === 'read' || settings.actions.includes(each))
     this.#bits = this.actions.reduce((bits, each) => bits | bitOf(each), 0)
@@ -115,6 +117,7 @@ class CompiledSelection implements Selection {
   matches(entry: LogEntry): FilterVerdict {
     if ((this.#bits & bitOf(entry.action)) === 0) return false
     if (!this.selectsRelation(entry.relation)) return false
+    if (entry.recipientNo !== null && entry.recipientNo !== this.#consumerNo) return false
     return this.#filter === null ? true : this.#filter.evaluate(entry)
   }
 

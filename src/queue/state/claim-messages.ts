@@ -46,8 +46,6 @@ interface ClaimOptions {
   nowMs: number
   maxInFlight: number
   selection: Selection
-  /** Backfills whose rows this consumer asked for. */
-  takesBackfill: (backfillNo: number) => boolean
 }
 
 export interface Claim {
@@ -261,7 +259,6 @@ class ClaimInProgress {
   #deliverEntry(entry: LogEntry, replayNo: number): boolean {
     const { selection } = this.#options
     if (!selection.selectsRelation(entry.relation)) return true
-    if (entry.backfillNo !== null && !this.#options.takesBackfill(entry.backfillNo)) return true
     const verdict = selection.matches(entry)
     if (verdict === false) return true
 

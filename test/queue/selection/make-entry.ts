@@ -56,7 +56,7 @@ export function makeEntry(changed: Partial<LogEntry> = {}): LogEntry {
     committedAtUs: 1_697_380_200_127_470,
     relation: orders,
     action: 'insert',
-    backfillNo: null,
+    recipientNo: null,
     key: '1',
     oldKey: null,
     record: '{"id":1}',
