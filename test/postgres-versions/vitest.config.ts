@@ -26,6 +26,7 @@ export default defineConfig({
         include: [
           'test/postgres-versions/*.test.ts',
           'test/capture/reader.test.ts',
+          'test/capture/round-trip.test.ts',
           'test/capture/tables.test.ts',
           'test/capture/types.test.ts',
           // It has a column of a negative scale, which came with 15.
