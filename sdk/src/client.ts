@@ -21,7 +21,7 @@ export interface Client extends QueueClient {
 }
 
 /** @throws TypeError for an address that is none */
-export function createClient(options: ClientOptions): Client {
+export function createClient(options: ClientOptions = {}): Client {
   const http = createHttp(options)
   const queue = createQueueClient(http)
   return {

@@ -1,14 +1,15 @@
 import createOpenApiClient, { type Client as OpenApiClient } from 'openapi-fetch'
 
 import type { RetryPolicy } from './backoff.ts'
+import { readVariable } from './environment.ts'
 import type { paths } from './generated/schema.ts'
 import type { NumberMode } from './parse-json.ts'
 import { RecordedRequest, sendRequest, type Fetch, type TransportOptions } from './transport.ts'
 
 export interface ClientOptions {
-  /** `http://127.0.0.1:4400`; may have a path. */
-  baseUrl: string
-  /** `mr_…`; a function is asked before every request. */
+  /** May have a path. Left out: MILLRACE_URL of the environment, else `http://127.0.0.1:4400`. */
+  baseUrl?: string
+  /** `mr_…`; a function is asked before every request. Left out: MILLRACE_TOKEN of the environment. */
   token?: string | (() => string | Promise<string>)
   /** Sent with every request. */
   headers?: Record<string, string>
@@ -42,12 +43,15 @@ export interface Http {
   readonly once: (options?: CallOptions) => RequestInitPart
 }
 
+const BASE_URL = 'http://127.0.0.1:4400'
 const RETRY: RetryPolicy = { attempts: 4, baseMs: 200, maxMs: 10_000 }
 const TIMEOUT_MS = 30_000
 
 /** @throws TypeError for an address that is none */
 export function createHttp(options: ClientOptions): Http {
-  const { baseUrl, token, headers = {}, numbers = 'safe' } = options
+  const { headers = {}, numbers = 'safe' } = options
+  const baseUrl = options.baseUrl ?? readVariable('MILLRACE_URL') ?? BASE_URL
+  const token = options.token ?? readVariable('MILLRACE_TOKEN')
   if (!baseUrl.startsWith('/') && !URL.canParse(baseUrl)) {
     throw new TypeError(`"${baseUrl}" is no address: write it as http://127.0.0.1:4400`)
   }

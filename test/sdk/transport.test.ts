@@ -231,3 +231,52 @@ describe('a request', () => {
 test('an address that is none is refused when the client is made', () => {
   expect(() => createClient({ baseUrl: 'localhost' })).toThrow(TypeError)
 })
+
+describe('a client that is told nothing', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  const ask = async (options: ClientOptions = {}) => {
+    const seen: (string | null)[] = []
+    const client = createClient({
+      ...options,
+      fetch: (url, init) => {
+        seen.push(url, new Headers(init.headers).get('authorization'))
+        return json(EMPTY)
+      },
+    })
+    await client.receive('c')
+    return seen
+  }
+
+  test('takes address and token from the environment, and an address by default', async () => {
+    vi.stubEnv('MILLRACE_URL', '')
+    vi.stubEnv('MILLRACE_TOKEN', undefined)
+    expect(await ask()).toEqual(['http://127.0.0.1:4400/v1/consumers/c/receive', null])
+
+    vi.stubEnv('MILLRACE_URL', 'https://millrace.test')
+    vi.stubEnv('MILLRACE_TOKEN', 'mr_env')
+    expect(await ask()).toEqual(['https://millrace.test/v1/consumers/c/receive', 'Bearer mr_env'])
+    expect(await ask({ baseUrl: 'http://other.test', token: 'mr_own' })).toEqual([
+      'http://other.test/v1/consumers/c/receive',
+      'Bearer mr_own',
+    ])
+  })
+
+  test('does without an environment, or with one that it may not read', async () => {
+    const hidden = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('NotCapable')
+        },
+      },
+    )
+    for (const process of [undefined, {}, { env: hidden }]) {
+      vi.stubGlobal('process', process)
+      const seen = await ask().finally(() => vi.unstubAllGlobals())
+      expect(seen).toEqual(['http://127.0.0.1:4400/v1/consumers/c/receive', null])
+    }
+  })
+})
