@@ -60,10 +60,13 @@ const SCALARS: readonly RandomType[] = [
   { type: 'boolean', value: fc.boolean().map(String) },
   { type: 'money', value: small.map((value) => `'${value}.25'`) },
   { type: 'text', value: text.map(literal) },
-  { type: 'varchar(30)', value: text.map((value) => literal([...value].slice(0, 30).join(''))) },
+  {
+    type: 'varchar(30)',
+    value: text.map((value) => literal(Array.from(value).slice(0, 30).join(''))),
+  },
   {
     type: 'char(6)',
-    value: text.map((value) => literal([...value].slice(0, 6).join('').trimEnd())),
+    value: text.map((value) => literal(Array.from(value).slice(0, 6).join('').trimEnd())),
   },
   { type: 'citext', value: text.map(literal) },
   {
