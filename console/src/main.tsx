@@ -2,6 +2,7 @@ import './styles/base.css'
 import './styles/shell.css'
 import './styles/parts.css'
 import './styles/fan-out.css'
+import './styles/chart.css'
 
 import { render } from 'preact'
 

@@ -134,3 +134,44 @@ function readKey(text: string): Key {
   }
   return text
 }
+
+/** What a consumer with this selection would make of the newest changes. */
+export type Preview = Schemas['FilterPreviewResponse']
+
+export function previewFilter(
+  source: string,
+  body: { tables: string[]; actions: ('insert' | 'update' | 'delete')[]; filter: string | null },
+  signal: AbortSignal,
+): Promise<Preview> {
+  const params = { path: { source } }
+  return bodyOf(api.POST('/v1/sources/{source}/filter/preview', { params, body, signal }))
+}
+
+/** The server processes on the storage. */
+export function listProcesses(signal: AbortSignal): Promise<Schemas['ProcessList']> {
+  return bodyOf(api.GET('/v1/processes', { signal }))
+}
+
+/** What a consumer selects of the log, oldest first. */
+export function followConsumer(
+  consumer: string,
+  query: { after: number | 'latest'; limit: number },
+  signal: AbortSignal,
+): Promise<Schemas['FollowedChanges']> {
+  const params = { ...at(consumer), query }
+  return bodyOf(api.GET('/v1/consumers/{consumer}/changes', { params, signal }))
+}
+
+/** When the oldest and the newest change in the log were committed; undefined: it is empty. */
+export async function readLogRange(
+  source: string,
+  signal: AbortSignal,
+): Promise<{ from: number; to: number } | undefined> {
+  const ends = await Promise.all(
+    (['oldest', 'newest'] as const).map((order) =>
+      listChanges(source, { limit: 1, cursor: undefined, order }, signal),
+    ),
+  )
+  const [from, to] = ends.map(({ data }) => data[0] && Date.parse(data[0].commit_timestamp))
+  return from === undefined || to === undefined ? undefined : { from, to }
+}

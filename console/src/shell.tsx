@@ -24,6 +24,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
     'g o': () => route('/'),
     'g t': () => route('/tail'),
     'g s': () => route('/sources'),
+    'g k': () => may('admin') && seesEverything() && route('/tokens'),
     'g a': () => route('/about'),
     'c c': () => may('admin') && route('/consumers/new'),
   })
@@ -63,11 +64,9 @@ function Side({ isOpen, onShortcuts }: { isOpen: boolean; onShortcuts: () => voi
       </a>
       <nav class="nav" aria-label="Pages">
         {may('read') && <NavLink href="/" icon="overview" text="Overview" isExact />}
+        {may('read') && <NavLink href="/tail" icon="tail" text="Live tail" />}
         {may('read') && seesEverything() && (
-          <>
-            <NavLink href="/tail" icon="tail" text="Live tail" />
-            <NavLink href="/sources" icon="source" text="Sources" />
-          </>
+          <NavLink href="/sources" icon="source" text="Sources" />
         )}
         {may('admin') && seesEverything() && <NavLink href="/tokens" icon="token" text="Tokens" />}
         <NavLink href="/about" icon="about" text="About" />

@@ -1,6 +1,6 @@
-import { may } from '../session.ts'
-import { useSession } from '../session.ts'
-import { Label, Loaded, Tag } from '../ui/parts.tsx'
+import { listProcesses } from '../messages.ts'
+import { may, seesEverything, useSession } from '../session.ts'
+import { Ago, Label, Loaded, Tag } from '../ui/parts.tsx'
 import { client } from '../api.ts'
 import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
@@ -46,6 +46,7 @@ export function About() {
           )}
         </Loaded>
       </section>
+      {may('read') && seesEverything() && <Processes />}
       {session.status === 'in' && (
         <section class="card pad stack">
           <h2>You</h2>
@@ -89,5 +90,57 @@ export function About() {
         </dl>
       </section>
     </div>
+  )
+}
+
+/** All server processes on the storage, and who of them does what. */
+function Processes() {
+  const query = useQuery('processes', listProcesses, { everyMs: EVERY_MS })
+  return (
+    <section class="section" aria-labelledby="processes">
+      <h2 id="processes">Processes</h2>
+      <div class="card table-wrap">
+        <Loaded query={query} skeletons={2}>
+          {({ data }) => (
+            <table class="table">
+              <thead>
+                <tr>
+                  <th>Host</th>
+                  <th>Roles</th>
+                  <th>Reads</th>
+                  <th>Version</th>
+                  <th class="num">Started</th>
+                  <th class="num">Seen</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.map((each) => (
+                  <tr key={each.id}>
+                    <td title={each.id}>
+                      {each.host} <span class="faint small">pid {each.pid}</span>
+                    </td>
+                    <td>
+                      <span class="row">
+                        {each.roles.map((role) => (
+                          <Label key={role}>{role}</Label>
+                        ))}
+                      </span>
+                    </td>
+                    <td>{each.reads.join(', ') || <span class="faint">–</span>}</td>
+                    <td>{each.version}</td>
+                    <td class="num">
+                      <Ago time={each.started_at} />
+                    </td>
+                    <td class="num">
+                      <Ago time={each.seen_at} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </Loaded>
+      </div>
+    </section>
   )
 }

@@ -14,14 +14,15 @@ import { ReplayDialog } from './replay-dialog.tsx'
 import { SeekDialog } from './seek-dialog.tsx'
 
 interface ConsumerActionsProps {
-  consumer: { name: string; paused: unknown }
+  consumer: { name: string; source: string; paused: unknown }
   onChanged: () => void
 }
 
 type Open = 'pause' | 'seek' | 'replay' | 'purge' | 'delete'
 
 /** What an operator may do with a queue as a whole. */
-export function ConsumerActions({ consumer: { name, paused }, onChanged }: ConsumerActionsProps) {
+export function ConsumerActions({ consumer, onChanged }: ConsumerActionsProps) {
+  const { name, paused } = consumer
   const { route } = useLocation()
   const [open, setOpen] = useState<Open>()
   const close = (): void => setOpen(undefined)
@@ -54,7 +55,7 @@ export function ConsumerActions({ consumer: { name, paused }, onChanged }: Consu
         ))}
       <Menu label="More" items={items} />
       {open === 'pause' && <PauseDialog name={name} onClose={close} onDone={onChanged} />}
-      {open === 'seek' && <SeekDialog name={name} onClose={close} />}
+      {open === 'seek' && <SeekDialog consumer={consumer} onClose={close} />}
       {open === 'replay' && <ReplayDialog name={name} onClose={close} />}
       {open === 'purge' && (
         <TypedConfirm

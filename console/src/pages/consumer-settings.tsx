@@ -3,32 +3,59 @@ import { useState } from 'preact/hooks'
 import { client, explainError, faultsOf } from '../api.ts'
 import { may } from '../session.ts'
 import { Button } from '../ui/button.tsx'
-import { Field, Select } from '../ui/field.tsx'
+import { Field } from '../ui/field.tsx'
 import { Note } from '../ui/parts.tsx'
 import { showToast } from '../ui/toast.tsx'
+import type { Action } from './filter-field.tsx'
+import { PushFields, PUSH_START, toPush, type PushForm } from './push-fields.tsx'
+import { PushTools } from './push-tools.tsx'
+import { SelectionFields, toSelection, type SelectionForm } from './selection-fields.tsx'
 
 type Consumer = Awaited<ReturnType<typeof client.consumers.get>>
 type Patch = Parameters<typeof client.consumers.patch>[1]
 
-interface Form {
-  filter: string
+interface LimitsForm {
   visibility: string
   inFlight: string
+  waiting: string
   deliveries: string
-  ordering: 'group' | 'none'
-  url: string
-  pushTimeout: string
+}
+
+interface Form {
+  selection: SelectionForm
+  limits: LimitsForm
+  push: PushForm
 }
 
 function toForm(consumer: Consumer): Form {
+  const { columns, push } = consumer
   return {
-    filter: consumer.filter ?? '',
-    visibility: String(consumer.visibility_timeout_ms / 1000),
-    inFlight: String(consumer.max_in_flight),
-    deliveries: consumer.max_deliveries === null ? '' : String(consumer.max_deliveries),
-    ordering: consumer.ordering,
-    url: consumer.push?.url ?? '',
-    pushTimeout: consumer.push ? String(consumer.push.timeout_ms / 1000) : '',
+    selection: {
+      tables: consumer.tables,
+      actions: consumer.actions as Action[],
+      filter: consumer.filter ?? '',
+      columns: columns === null ? 'all' : columns.include ? 'include' : 'exclude',
+      columnNames: (columns?.include ?? columns?.exclude ?? []).join(', '),
+      ordering: consumer.ordering,
+      groupBy: consumer.group_by?.join(', ') ?? '',
+    },
+    limits: {
+      visibility: String(consumer.visibility_timeout_ms / 1000),
+      inFlight: String(consumer.max_in_flight),
+      waiting: String(consumer.max_waiting),
+      deliveries: consumer.max_deliveries === null ? '' : String(consumer.max_deliveries),
+    },
+    push: push
+      ? {
+          url: push.url,
+          headers: '',
+          batch: String(push.batch_size),
+          timeout: String(push.timeout_ms / 1000),
+          parallel: String(push.max_in_flight),
+          allowHttp: push.allow_http,
+          rate: push.rate_per_second === null ? '' : String(push.rate_per_second),
+        }
+      : PUSH_START,
   }
 }
 
@@ -38,121 +65,173 @@ interface ConsumerSettingsProps {
 }
 
 export function ConsumerSettings({ consumer, onChanged }: ConsumerSettingsProps) {
+  if (!may('admin')) return <ReadOnly consumer={consumer} />
+  return (
+    <div class="stack">
+      <SettingsForm consumer={consumer} onChanged={onChanged} />
+      {consumer.mode === 'push' && <PushTools name={consumer.name} />}
+      <Fixed consumer={consumer} />
+    </div>
+  )
+}
+
+function SettingsForm({ consumer, onChanged }: ConsumerSettingsProps) {
   const [form, setForm] = useState(() => toForm(consumer))
   const [error, setError] = useState<unknown>()
   const faults = faultsOf(error)
-  const isReadOnly = !may('admin')
-  const change = (part: Partial<Form>): void => {
-    setForm({ ...form, ...part })
+  const change = <K extends keyof Form>(part: K, changes: Partial<Form[K]>): void => {
+    setForm((before) => ({ ...before, [part]: { ...before[part], ...changes } }))
     setError(undefined)
   }
+  const patch = toPatch(form, consumer)
+  const isChanged = Object.keys(patch).length > 0
   const save = async (): Promise<void> => {
     try {
-      await client.consumers.patch(consumer.name, toPatch(form, consumer))
+      const saved = await client.consumers.patch(consumer.name, patch)
+      setForm(toForm(saved))
       showToast('Saved.')
       onChanged()
     } catch (caught) {
       setError(caught)
     }
   }
-  const common = { disabled: isReadOnly }
   return (
-    <div class="stack">
-      <section class="form-section" aria-label="Settings">
-        <Field
-          {...common}
-          label="Filter"
-          value={form.filter}
-          onInput={(filter) => change({ filter })}
-          error={faults['filter']}
-          hint="A CEL expression; empty: everything. A change applies from the cursor on."
-          placeholder="record.total_price > 100.0"
-          rows={2}
-          mono
+    <>
+      <section class="form-section" aria-label="What it gets">
+        <h2>What it gets</h2>
+        <SelectionFields
+          source={consumer.source}
+          form={form.selection}
+          faults={faults}
+          onChange={(part) => change('selection', part)}
+          filterHint="A change applies from the cursor on."
         />
-        <div class="fields">
-          <Field
-            {...common}
-            label="Visibility timeout, in seconds"
-            type="number"
-            value={form.visibility}
-            onInput={(visibility) => change({ visibility })}
-            error={faults['visibility_timeout_ms']}
-            hint="How long a service may work before a message is delivered again."
+      </section>
+      <section class="form-section" aria-label="Delivery">
+        <h2>Delivery</h2>
+        <Limits form={form.limits} faults={faults} onChange={(part) => change('limits', part)} />
+        {consumer.mode === 'push' && (
+          <PushFields
+            form={form.push}
+            faults={faults}
+            isStored
+            onChange={(part) => change('push', part)}
           />
-          <Field
-            {...common}
-            label="Deliveries at most"
-            type="number"
-            value={form.deliveries}
-            onInput={(deliveries) => change({ deliveries })}
-            error={faults['max_deliveries']}
-            placeholder="until acked"
-            hint="After so many a message is a dead letter."
-          />
-          <Field
-            {...common}
-            label="In flight at most"
-            type="number"
-            value={form.inFlight}
-            onInput={(inFlight) => change({ inFlight })}
-            error={faults['max_in_flight']}
-          />
-          {!isReadOnly && (
-            <Select
-              label="Order"
-              value={form.ordering}
-              options={[
-                ['group', 'By row'],
-                ['none', 'None'],
-              ]}
-              onChange={(ordering) => change({ ordering: ordering as Form['ordering'] })}
-            />
-          )}
-        </div>
-        {consumer.push && (
-          <div class="fields">
-            <Field
-              {...common}
-              label="URL"
-              type="url"
-              value={form.url}
-              onInput={(url) => change({ url })}
-              error={faults['push']}
-            />
-            <Field
-              {...common}
-              label="Timeout of a request, in seconds"
-              type="number"
-              value={form.pushTimeout}
-              onInput={(pushTimeout) => change({ pushTimeout })}
-            />
-          </div>
-        )}
-        {error !== undefined && <Note tone="bad">{explainError(error)}</Note>}
-        {isReadOnly ? (
-          <p class="hint">Changing them needs a token with the scope admin.</p>
-        ) : (
-          <div class="row">
-            <Button kind="primary" onClick={save}>
-              Save
-            </Button>
-            <Button kind="quiet" onClick={() => setForm(toForm(consumer))}>
-              Undo
-            </Button>
-          </div>
         )}
       </section>
+      {error !== undefined && <Note tone="bad">{explainError(error)}</Note>}
+      <div class="save-bar">
+        <Button kind="primary" disabled={!isChanged} onClick={save}>
+          Save
+        </Button>
+        <Button kind="quiet" disabled={!isChanged} onClick={() => setForm(toForm(consumer))}>
+          Undo
+        </Button>
+        <span class="hint">{isChanged ? 'Not saved yet.' : 'Nothing was changed.'}</span>
+      </div>
+    </>
+  )
+}
+
+interface LimitsProps {
+  form: LimitsForm
+  faults: Record<string, string>
+  onChange: (part: Partial<LimitsForm>) => void
+}
+
+function Limits({ form, faults, onChange }: LimitsProps) {
+  return (
+    <div class="fields">
+      <Field
+        label="Visibility timeout, in seconds"
+        type="number"
+        value={form.visibility}
+        onInput={(visibility) => onChange({ visibility })}
+        error={faults['visibility_timeout_ms']}
+        hint="How long a service may work before a message is delivered again."
+      />
+      <Field
+        label="Deliveries at most"
+        type="number"
+        value={form.deliveries}
+        onInput={(deliveries) => onChange({ deliveries })}
+        error={faults['max_deliveries']}
+        placeholder="until acked"
+        hint="After so many a message is a dead letter."
+      />
+      <Field
+        label="In flight at most"
+        type="number"
+        value={form.inFlight}
+        onInput={(inFlight) => onChange({ inFlight })}
+        error={faults['max_in_flight']}
+        hint="Messages that services may hold together."
+      />
+      <Field
+        label="Waiting calls at most"
+        type="number"
+        value={form.waiting}
+        onInput={(waiting) => onChange({ waiting })}
+        error={faults['max_waiting']}
+        hint="Receive calls that wait for messages."
+      />
+    </div>
+  )
+}
+
+/** What is decided when a consumer is created. */
+function Fixed({ consumer }: { consumer: Consumer }) {
+  return (
+    <dl class="facts card pad">
+      <dt>Id</dt>
+      <dd class="mono">{consumer.id}</dd>
+      <dt>Kind</dt>
+      <dd>{consumer.kind === 'rows' ? 'rows: the latest state of each' : 'changes: every one'}</dd>
+      <dt>Began</dt>
+      <dd>{consumer.start_from}</dd>
+    </dl>
+  )
+}
+
+/** For those who may look and not change. */
+function ReadOnly({ consumer }: { consumer: Consumer }) {
+  const { columns, push } = consumer
+  const facts: [string, string][] = [
+    ['Tables', consumer.tables.join(', ')],
+    ['Actions', consumer.actions.join(', ')],
+    ['Filter', consumer.filter ?? 'none'],
+    [
+      'Columns',
+      columns === null
+        ? 'all'
+        : columns.include
+          ? `only ${columns.include.join(', ')}`
+          : `all but ${columns.exclude?.join(', ')}`,
+    ],
+    [
+      'Order',
+      consumer.ordering === 'none'
+        ? 'none'
+        : `by ${consumer.group_by?.join(', ') ?? 'the primary key'}`,
+    ],
+    ['Visibility timeout', `${consumer.visibility_timeout_ms / 1000} s`],
+    ['Deliveries at most', consumer.max_deliveries?.toString() ?? 'until acked'],
+    ['In flight at most', String(consumer.max_in_flight)],
+    ['Waiting calls at most', String(consumer.max_waiting)],
+    ...(push ? [['Webhook', push.url] as [string, string]] : []),
+  ]
+  return (
+    <div class="stack">
       <dl class="facts card pad">
-        <dt>Id</dt>
-        <dd class="mono">{consumer.id}</dd>
-        <dt>Tables</dt>
-        <dd>{consumer.tables.join(', ')}</dd>
-        <dt>Began</dt>
-        <dd>{consumer.start_from}</dd>
-        <dt>Groups by</dt>
-        <dd>{consumer.group_by?.join(', ') ?? 'the primary key'}</dd>
+        {facts.map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
       </dl>
+      <Fixed consumer={consumer} />
+      <p class="hint">Changing them needs a token with the scope admin.</p>
     </div>
   )
 }
@@ -161,18 +240,23 @@ export function ConsumerSettings({ consumer, onChanged }: ConsumerSettingsProps)
 function toPatch(form: Form, consumer: Consumer): Patch {
   const before = toForm(consumer)
   const patch: Patch = {}
-  if (form.filter !== before.filter) patch.filter = form.filter.trim() === '' ? null : form.filter
-  if (form.visibility !== before.visibility) {
-    patch.visibility_timeout_ms = Math.round(Number(form.visibility) * 1000)
+  const was = toSelection(before.selection)
+  for (const [key, value] of Object.entries(toSelection(form.selection))) {
+    if (JSON.stringify(value) !== JSON.stringify(was[key as keyof typeof was])) {
+      Object.assign(patch, { [key]: value })
+    }
   }
-  if (form.inFlight !== before.inFlight) patch.max_in_flight = Number(form.inFlight)
-  if (form.deliveries !== before.deliveries) {
-    patch.max_deliveries = form.deliveries === '' ? null : Number(form.deliveries)
+  const { limits } = form
+  if (limits.visibility !== before.limits.visibility) {
+    patch.visibility_timeout_ms = Math.round(Number(limits.visibility) * 1000)
   }
-  if (form.ordering !== before.ordering) patch.ordering = form.ordering
-  if (consumer.push && (form.url !== before.url || form.pushTimeout !== before.pushTimeout)) {
-    const timeoutMs = Math.round(Number(form.pushTimeout) * 1000)
-    patch.push = { ...consumer.push, url: form.url, timeout_ms: timeoutMs }
+  if (limits.inFlight !== before.limits.inFlight) patch.max_in_flight = Number(limits.inFlight)
+  if (limits.waiting !== before.limits.waiting) patch.max_waiting = Number(limits.waiting)
+  if (limits.deliveries !== before.limits.deliveries) {
+    patch.max_deliveries = limits.deliveries === '' ? null : Number(limits.deliveries)
+  }
+  if (consumer.push && JSON.stringify(form.push) !== JSON.stringify(before.push)) {
+    patch.push = toPush(form.push)
   }
   return patch
 }

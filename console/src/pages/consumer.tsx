@@ -11,13 +11,17 @@ import { ConsumerActions } from './consumer-actions.tsx'
 import { ConsumerSettings } from './consumer-settings.tsx'
 import { DeadLetters } from './dead-letters.tsx'
 import { Messages } from './messages.tsx'
+import { ConsumerTail } from './tail.tsx'
 import { UseIt } from './use-it.tsx'
 
-const RateChart = lazyPart(() => import('../ui/rate-chart.tsx').then((part) => part.RateChart))
+const ConsumerCharts = lazyPart(() =>
+  import('./consumer-charts.tsx').then((part) => part.ConsumerCharts),
+)
 
 const TABS = [
   ['', 'Messages'],
   ['dead-letters', 'Dead letters'],
+  ['tail', 'Live tail'],
   ['settings', 'Settings'],
   ['use', 'Use it'],
 ] as const
@@ -53,7 +57,7 @@ export function Consumer() {
               <Stats consumer={now} />
               {tab === '' && (
                 <ErrorBoundary>
-                  <RateChart points={history.get(now.id) ?? []} />
+                  <ConsumerCharts points={history.get(now.id) ?? []} />
                 </ErrorBoundary>
               )}
             </>
@@ -76,6 +80,7 @@ export function Consumer() {
           </nav>
           {tab === '' && <Messages consumer={consumer} />}
           {tab === 'dead-letters' && <DeadLetters consumer={consumer} />}
+          {tab === 'tail' && <ConsumerTail consumer={consumer} />}
           {tab === 'settings' && <ConsumerSettings consumer={consumer} onChanged={query.reload} />}
           {tab === 'use' && <UseIt consumer={consumer} />}
         </div>
@@ -128,7 +133,7 @@ function Stats({ consumer: { stats } }: { consumer: LiveConsumer }) {
         <dd>{formatCount(stats.retrying)}</dd>
       </div>
       <div>
-        <dt>Waiting in order</dt>
+        <dt title="For an earlier change of their row">Waiting</dt>
         <dd>{formatCount(stats.waiting)}</dd>
       </div>
       <div>
@@ -138,6 +143,12 @@ function Stats({ consumer: { stats } }: { consumer: LiveConsumer }) {
       <div>
         <dt>Oldest unacked</dt>
         <dd>{age === null ? '–' : formatDuration(age)}</dd>
+      </div>
+      <div>
+        <dt>Commit to ack</dt>
+        <dd title="Half of the messages of the last minute were faster">
+          {stats.latency === null ? '–' : formatDuration(stats.latency.p50_ms)}
+        </dd>
       </div>
     </dl>
   )

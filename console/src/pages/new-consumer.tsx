@@ -2,30 +2,30 @@ import { useLocation } from 'preact-iso'
 import { useMemo, useState } from 'preact/hooks'
 
 import { client, explainError, faultsOf } from '../api.ts'
+import { makeConsumeToken } from '../fresh-tokens.ts'
 import { useLive } from '../live.ts'
+import { seesEverything } from '../session.ts'
 import { Button } from '../ui/button.tsx'
-import { Code } from '../ui/code.tsx'
-import { Dialog } from '../ui/dialog.tsx'
-import { Check, Choices, Field, Select } from '../ui/field.tsx'
+import { Choices, Field, Select } from '../ui/field.tsx'
 import { Empty, Note, Skeletons } from '../ui/parts.tsx'
-import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
-import { readHeaders } from './read-headers.ts'
-import { TablePicker } from './table-picker.tsx'
+import { PushFields, PUSH_START, toPush, type PushForm } from './push-fields.tsx'
+import { SecretDialog } from './push-tools.tsx'
+import {
+  ALL_ACTIONS,
+  SelectionFields,
+  toSelection,
+  type SelectionForm,
+} from './selection-fields.tsx'
 
 type Body = Parameters<typeof client.consumers.create>[0]
-type Action = 'insert' | 'update' | 'delete'
 
 interface Form {
   name: string
   source: string
-  tables: string[]
-  actions: Action[]
-  filter: string
-  ordering: 'group' | 'none'
+  selection: SelectionForm
   mode: 'pull' | 'push'
-  url: string
-  headers: string
+  push: PushForm
   start: 'now' | 'earliest' | 'time'
   time: string
 }
@@ -33,22 +33,20 @@ interface Form {
 const START: Form = {
   name: '',
   source: '',
-  tables: [],
-  actions: ['insert', 'update', 'delete'],
-  filter: '',
-  ordering: 'group',
+  selection: {
+    tables: [],
+    actions: [...ALL_ACTIONS],
+    filter: '',
+    columns: 'all',
+    columnNames: '',
+    ordering: 'group',
+    groupBy: '',
+  },
   mode: 'pull',
-  url: '',
-  headers: '',
+  push: PUSH_START,
   start: 'now',
   time: '',
 }
-
-const ACTIONS: { action: Action; text: string }[] = [
-  { action: 'insert', text: 'Inserts' },
-  { action: 'update', text: 'Updates' },
-  { action: 'delete', text: 'Deletes' },
-]
 
 const STARTS = [
   ['now', 'With the next change'],
@@ -64,12 +62,9 @@ export function NewConsumer() {
   const [error, setError] = useState<unknown>()
   const [secret, setSecret] = useState<string>()
   const source = form.source || (overview?.sources[0]?.name ?? '')
-  const tables = useQuery(source, async (signal) =>
-    source === '' ? [] : (await client.sources.tables(source, { signal })).data,
-  )
   const faults = faultsOf(error)
   const change = (part: Partial<Form>): void => {
-    setForm({ ...form, ...part })
+    setForm((before) => ({ ...before, ...part }))
     setError(undefined)
   }
   const body = useMemo(() => toBody(form, source), [form, source])
@@ -77,6 +72,10 @@ export function NewConsumer() {
     setError(undefined)
     try {
       const { push_secret: made } = await client.consumers.create(body)
+      if (form.mode === 'pull' && seesEverything()) {
+        // Its snippets are to work as they are; without a token they are shown all the same.
+        await makeConsumeToken(form.name).catch(() => undefined)
+      }
       if (made === undefined) route(`/consumers/${form.name}/use`)
       else setSecret(made)
     } catch (caught) {
@@ -99,7 +98,9 @@ export function NewConsumer() {
     )
   }
   const isFilled =
-    form.name !== '' && form.tables.length > 0 && (form.mode === 'pull' || form.url !== '')
+    form.name !== '' &&
+    form.selection.tables.length > 0 &&
+    (form.mode === 'pull' || form.push.url !== '')
   return (
     <div class="page narrow">
       <div class="page-head">
@@ -123,66 +124,19 @@ export function NewConsumer() {
             label="Source"
             value={source}
             options={overview.sources.map(({ name }) => [name, name] as const)}
-            onChange={(next) => change({ source: next, tables: [] })}
+            onChange={(next) =>
+              change({ source: next, selection: { ...form.selection, tables: [] } })
+            }
           />
         </div>
       </section>
       <section class="form-section" aria-label="What it selects">
         <h2>What it gets</h2>
-        <TablePicker
-          query={tables}
-          selected={form.tables}
-          error={faults['tables']}
-          onChange={(selected) => change({ tables: selected })}
-        />
-        <fieldset class="field">
-          <legend>Actions</legend>
-          <div class="row wide">
-            {ACTIONS.map(({ action, text }) => (
-              <Check
-                key={action}
-                checked={form.actions.includes(action)}
-                onChange={(checked) =>
-                  change({
-                    actions: ACTIONS.map((each) => each.action).filter((each) =>
-                      each === action ? checked : form.actions.includes(each),
-                    ),
-                  })
-                }
-              >
-                {text}
-              </Check>
-            ))}
-          </div>
-        </fieldset>
-        <Field
-          label="Filter"
-          value={form.filter}
-          onInput={(filter) => change({ filter })}
-          error={faults['filter']}
-          placeholder="record.total_price > 100.0"
-          hint={
-            <>
-              A CEL expression over <code>record</code>, <code>changes</code>, <code>action</code>{' '}
-              and <code>metadata</code>. Empty: everything.
-            </>
-          }
-          rows={2}
-          mono
-        />
-        <Choices
-          legend="Order"
-          name="ordering"
-          value={form.ordering}
-          onChange={(ordering) => change({ ordering })}
-          options={[
-            {
-              value: 'group',
-              title: 'By row',
-              text: 'Changes of one row come one after the other.',
-            },
-            { value: 'none', title: 'None', text: 'As fast as can be, in any order.' },
-          ]}
+        <SelectionFields
+          source={source}
+          form={form.selection}
+          faults={faults}
+          onChange={(part) => change({ selection: { ...form.selection, ...part } })}
         />
       </section>
       <section class="form-section" aria-label="How it is delivered">
@@ -198,25 +152,11 @@ export function NewConsumer() {
           ]}
         />
         {form.mode === 'push' && (
-          <>
-            <Field
-              label="URL"
-              type="url"
-              value={form.url}
-              onInput={(url) => change({ url })}
-              error={faults['push']}
-              placeholder="https://shipping.example.com/hooks/orders"
-            />
-            <Field
-              label="Headers"
-              value={form.headers}
-              onInput={(headers) => change({ headers })}
-              rows={2}
-              mono
-              placeholder="authorization: Bearer …"
-              hint="One a line, name: value. Encrypted, and never shown again."
-            />
-          </>
+          <PushFields
+            form={form.push}
+            faults={faults}
+            onChange={(part) => change({ push: { ...form.push, ...part } })}
+          />
         )}
         <div class="fields">
           <Select
@@ -243,20 +183,7 @@ export function NewConsumer() {
         </Button>
       </div>
       {secret !== undefined && (
-        <Dialog
-          title="The signing secret"
-          wide
-          onClose={() => route(`/consumers/${form.name}/use`)}
-        >
-          <Note tone="warn">Copy it now: it is shown this once.</Note>
-          <Code text={secret} label="The secret" wrap />
-          <p class="hint">The receiver verifies with it that a request came from here.</p>
-          <div class="dialog-foot">
-            <Button kind="primary" onClick={() => route(`/consumers/${form.name}/use`)}>
-              I have it
-            </Button>
-          </div>
-        </Dialog>
+        <SecretDialog secret={secret} onClose={() => route(`/consumers/${form.name}/use`)} />
       )}
     </div>
   )
@@ -266,14 +193,9 @@ function toBody(form: Form, source: string): Body {
   return {
     name: form.name,
     source,
-    tables: form.tables,
-    actions: form.actions,
-    filter: form.filter.trim() === '' ? null : form.filter,
-    ordering: form.ordering,
+    ...toSelection(form.selection),
     mode: form.mode,
-    ...(form.mode === 'push'
-      ? { push: { url: form.url, headers: readHeaders(form.headers) } }
-      : {}),
+    ...(form.mode === 'push' ? { push: toPush(form.push) } : {}),
     start_from: startFrom(form),
   }
 }

@@ -7,6 +7,7 @@ import { may, seesEverything } from '../session.ts'
 import { useTitle } from '../use-title.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Ago, Empty, Label, Skeletons, Tag } from '../ui/parts.tsx'
+import { Lag } from '../ui/lag.tsx'
 import { SourceState } from '../ui/source-state.tsx'
 import { Sparkline } from '../ui/sparkline.tsx'
 
@@ -133,7 +134,7 @@ function judgeSource({ id, name, state, state_reason: reason }: LiveSource): Mat
     </>
   )
   const tone = state === 'retrying' ? 'warn' : 'bad'
-  return [{ key: id, tone, text, href: `/sources/${name}`, action: 'Look' }]
+  return [{ key: id, tone, text, href: `/sources/${name}/health`, action: 'Look' }]
 }
 
 function judgeConsumer({ id, name, paused, stats }: LiveConsumer): Matter[] {
@@ -207,6 +208,7 @@ function Consumers({
                 <th class="num">Retrying</th>
                 <th class="num">Dead</th>
                 <th class="num">Oldest unacked</th>
+                <th class="num">Commit to ack</th>
               </tr>
             </thead>
             <tbody>
@@ -244,6 +246,17 @@ function Consumers({
                         formatDuration(stats.oldest_unacked_age_ms)
                       )}
                     </td>
+                    <td class="num nowrap">
+                      {stats.latency === null ? (
+                        <span class="faint">–</span>
+                      ) : (
+                        <span
+                          title={`Half within ${formatDuration(stats.latency.p50_ms)}, 95 of 100 within ${formatDuration(stats.latency.p95_ms)}`}
+                        >
+                          {formatDuration(stats.latency.p50_ms)}
+                        </span>
+                      )}
+                    </td>
                   </tr>
                 )
               })}
@@ -277,6 +290,7 @@ function SourceTable({ sources, history }: { sources: readonly LiveSource[]; his
               <th>Name</th>
               <th>State</th>
               <th>Captured</th>
+              <th class="num">Lag</th>
               <th class="num">Changes</th>
               <th class="num">Newest</th>
             </tr>
@@ -303,6 +317,9 @@ function SourceTable({ sources, history }: { sources: readonly LiveSource[]; his
                       />
                       {formatRate(points.at(-1)?.rate ?? 0)}
                     </span>
+                  </td>
+                  <td class="num nowrap">
+                    <Lag source={source} />
                   </td>
                   <td class="num">{formatCount(lastSeq)}</td>
                   <td class="num">

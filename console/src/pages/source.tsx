@@ -2,15 +2,15 @@ import { useLocation, useRoute } from 'preact-iso'
 import { useState } from 'preact/hooks'
 
 import { client } from '../api.ts'
-import { formatBytes, formatCount, formatTime } from '../format.ts'
+import { formatBytes, formatCount, formatPlural, formatTime } from '../format.ts'
 import { useLive } from '../live.ts'
 import { may } from '../session.ts'
-import { Button } from '../ui/button.tsx'
-import { Code } from '../ui/code.tsx'
+import { Button, CopyButton } from '../ui/button.tsx'
 import { Confirm } from '../ui/dialog.tsx'
 import { Field } from '../ui/field.tsx'
 import { Ago, Empty, Label, Loaded, Note } from '../ui/parts.tsx'
 import { SourceState } from '../ui/source-state.tsx'
+import { SourceTrouble } from '../ui/source-trouble.tsx'
 import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
 import { Changes } from './changes.tsx'
@@ -30,7 +30,8 @@ export function Source() {
   const [isDeleting, setIsDeleting] = useState(false)
   const query = useQuery(name, (signal) => client.sources.get(name, { signal }))
   useTitle(name)
-  const state = overview?.sources.find((source) => source.name === name)?.state
+  const live = overview?.sources.find((source) => source.name === name)
+  const state = live?.state
   return (
     <div class="page">
       <div class="page-head">
@@ -53,6 +54,7 @@ export function Source() {
           </Button>
         )}
       </div>
+      {live && <SourceTrouble source={live} />}
       <nav class="tabs" aria-label="Of this source">
         {TABS.map(([key, text]) => (
           <a
@@ -93,25 +95,29 @@ function Health({ source }: { source: string }) {
   const settings = useQuery(source, (signal) => client.sources.get(source, { signal }))
   return (
     <Loaded query={query}>
-      {({ state, reason, remedy, since, gaps, slot, ...health }) => (
+      {({ state, since, gaps, slot, ...health }) => (
         <div class="stack">
-          {state !== 'healthy' && (reason || remedy) && (
-            <Note tone={state === 'needs_attention' ? 'bad' : 'warn'}>
-              <strong>{reason}</strong>
-              {remedy && <Code text={remedy} label="What mends it" wrap />}
-            </Note>
-          )}
           {gaps.map((gap) => (
-            <Note key={gap.from} tone={gap.accepted ? 'warn' : 'bad'}>
+            <Note
+              key={gap.from}
+              tone={gap.accepted ? 'warn' : 'bad'}
+              action={<CopyButton label="Copy the LSNs" text={`${gap.from}..${gap.to}`} />}
+            >
               <strong>
-                Changes are missing from {gap.from} to {gap.to}
+                Changes are missing from <code>{gap.from}</code> to <code>{gap.to}</code>
               </strong>
               <p>
-                {gap.reason}
+                {gap.reason} Noticed <Ago time={gap.at} />.
                 {gap.accepted && ' Somebody said to go on behind it.'}
               </p>
             </Note>
           ))}
+          {health.undecodable > 0 && (
+            <Note tone="warn">
+              {formatPlural(health.undecodable, 'change')} could not be decoded and are kept aside.
+              The rest went on.
+            </Note>
+          )}
           <div class="split">
             <section class="card pad stack">
               <h2>Reader</h2>

@@ -4,6 +4,8 @@ import { formatCount } from '../format.ts'
 import { useLive } from '../live.ts'
 import { may } from '../session.ts'
 import { Ago, Empty, Skeletons } from '../ui/parts.tsx'
+import { Lag } from '../ui/lag.tsx'
+import { SourceTrouble } from '../ui/source-trouble.tsx'
 import { SourceState } from '../ui/source-state.tsx'
 import { useTitle } from '../use-title.ts'
 
@@ -25,6 +27,9 @@ export function Sources() {
         </div>
         {connect}
       </div>
+      {overview?.sources.map((source) => (
+        <SourceTrouble key={source.id} source={source} named />
+      ))}
       <div class="card table-wrap">
         {!overview && <Skeletons />}
         {overview?.sources.length === 0 && (
@@ -40,13 +45,15 @@ export function Sources() {
                 <th>Name</th>
                 <th>State</th>
                 <th class="num">Consumers</th>
+                <th class="num">Lag</th>
                 <th class="num">Changes</th>
                 <th class="num">Newest</th>
               </tr>
             </thead>
             <tbody>
-              {overview.sources.map(
-                ({ id, name, state, last_seq: lastSeq, last_commit_at: at }) => (
+              {overview.sources.map((source) => {
+                const { id, name, state, last_seq: lastSeq, last_commit_at: at } = source
+                return (
                   <tr key={id} class="link" onClick={() => route(`/sources/${name}`)}>
                     <td>
                       <a
@@ -61,13 +68,16 @@ export function Sources() {
                       <SourceState state={state} />
                     </td>
                     <td class="num">
-                      {overview.consumers.filter(({ source }) => source === name).length}
+                      {overview.consumers.filter((consumer) => consumer.source === name).length}
+                    </td>
+                    <td class="num nowrap">
+                      <Lag source={source} />
                     </td>
                     <td class="num">{formatCount(lastSeq)}</td>
                     <td class="num">{at ? <Ago time={at} /> : <span class="faint">–</span>}</td>
                   </tr>
-                ),
-              )}
+                )
+              })}
             </tbody>
           </table>
         )}

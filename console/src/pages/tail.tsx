@@ -1,39 +1,44 @@
 import { useLocation } from 'preact-iso'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 
 import { explainError } from '../api.ts'
 import { formatCount, formatTime } from '../format.ts'
 import { useShortcuts } from '../keyboard.ts'
-import { useLive } from '../live.ts'
-import { listChanges, type Change } from '../messages.ts'
+import { headOf, useLive, type Live } from '../live.ts'
+import type { Change } from '../messages.ts'
+import { seesEverything } from '../session.ts'
 import { Button } from '../ui/button.tsx'
 import { Select } from '../ui/field.tsx'
 import { formatInline } from '../ui/json.tsx'
 import { Empty, Label, Note, Skeletons } from '../ui/parts.tsx'
 import { useTitle } from '../use-title.ts'
+import { useTail, type Tailed } from './use-tail.ts'
 
-/** So many lines are kept; a page of the API is as much. */
-const SHOWN_MAX = 200
-const EVERY_MS = 1000
+type Overview = NonNullable<Live['overview']>
 
-interface Tailed {
-  changes: readonly Change[]
-  /** Changes that came too fast to be shown. */
-  passed: number
-}
-
-const NOTHING: Tailed = { changes: [], passed: 0 }
-
-/** The newest changes of a source as they come, the newest on top. */
+/** The newest changes of a source, or of what a consumer selects, as they come. */
 export function Tail() {
   useTitle('Live tail')
-  const { query: address } = useLocation()
+  const { query: address, route } = useLocation()
   const { overview } = useLive()
-  const [source, setSource] = useState(address['source'] ?? '')
   const [table, setTable] = useState('')
   const [isPaused, setIsPaused] = useState(false)
-  const shownSource = source || (overview?.sources[0]?.name ?? '')
-  const { tailed, error } = useTail(shownSource, table, isPaused)
+  const options = overview ? listOptions(overview) : []
+  const asked = address['consumer']
+    ? `consumer:${address['consumer']}`
+    : address['source']
+      ? `source:${address['source']}`
+      : ''
+  const shown = options.some(([value]) => value === asked) ? asked : (options[0]?.[0] ?? '')
+  const [kind, name = ''] = shown.split(':')
+  const consumer = overview?.consumers.find((each) => kind === 'consumer' && each.name === name)
+  const source = consumer?.source ?? name
+  const tail = useTail(
+    kind === 'consumer'
+      ? { consumer: name, head: headOf(overview, source) }
+      : { source: name, table },
+    isPaused,
+  )
   useShortcuts({ ' ': () => setIsPaused(!isPaused) })
   if (!overview) return <Skeletons />
   return (
@@ -41,40 +46,103 @@ export function Tail() {
       <div class="page-head">
         <div>
           <h1>Live tail</h1>
-          <p>Changes as they are captured. Looking delivers nothing.</p>
+          <p>Changes as they are captured, the newest on top. Looking delivers nothing.</p>
         </div>
         <div class="row">
           <Select
-            label="Source"
+            label="Of"
             hideLabel
-            value={shownSource}
-            options={overview.sources.map(({ name }) => [name, name] as const)}
-            onChange={setSource}
+            value={shown}
+            options={options}
+            onChange={(next) => route(`/tail?${next.replace(':', '=')}`, true)}
           />
-          <input
-            class="input compact"
-            type="search"
-            data-search
-            aria-label="Table"
-            placeholder="Table: public.orders"
-            value={table}
-            onChange={(event) => setTable(event.currentTarget.value.trim())}
-          />
-          <Button icon={isPaused ? 'play' : 'pause'} onClick={() => setIsPaused(!isPaused)}>
-            {isPaused ? 'Go on' : 'Pause'}
-          </Button>
+          {kind === 'source' && (
+            <input
+              class="input compact"
+              type="search"
+              data-search
+              aria-label="Table"
+              placeholder="Table: public.orders"
+              value={table}
+              onChange={(event) => setTable(event.currentTarget.value.trim())}
+            />
+          )}
+          <PauseButton isPaused={isPaused} onChange={setIsPaused} />
         </div>
       </div>
+      <TailList tail={tail} source={source} isPaused={isPaused} />
+    </div>
+  )
+}
+
+function listOptions({ sources, consumers }: Overview): [value: string, text: string][] {
+  return [
+    ...(seesEverything() ? sources : []).map(({ name }): [string, string] => [
+      `source:${name}`,
+      `All of ${name}`,
+    ]),
+    ...consumers.map(({ name }): [string, string] => [`consumer:${name}`, `What ${name} gets`]),
+  ]
+}
+
+/** What a consumer selects, on its own page. */
+export function ConsumerTail({
+  consumer: { name, source },
+}: {
+  consumer: { name: string; source: string }
+}) {
+  const { overview } = useLive()
+  const [isPaused, setIsPaused] = useState(false)
+  const tail = useTail({ consumer: name, head: headOf(overview, source) }, isPaused)
+  useShortcuts({ ' ': () => setIsPaused(!isPaused) })
+  return (
+    <section class="section" aria-label="Live tail">
+      <div class="section-head">
+        <span class="muted small">What it selects of {source}, as it is captured.</span>
+        <PauseButton isPaused={isPaused} onChange={setIsPaused} />
+      </div>
+      <TailList tail={tail} source={source} isPaused={isPaused} />
+    </section>
+  )
+}
+
+function PauseButton({
+  isPaused,
+  onChange,
+}: {
+  isPaused: boolean
+  onChange: (isPaused: boolean) => void
+}) {
+  return (
+    <Button
+      icon={isPaused ? 'play' : 'pause'}
+      title="Or press the space bar"
+      onClick={() => onChange(!isPaused)}
+    >
+      {isPaused ? 'Go on' : 'Hold'}
+    </Button>
+  )
+}
+
+interface TailListProps {
+  tail: { tailed: Tailed; error: unknown }
+  source: string
+  isPaused: boolean
+}
+
+function TailList({ tail: { tailed, error }, source, isPaused }: TailListProps) {
+  return (
+    <>
       {error !== undefined && <Note tone="bad">{explainError(error)}</Note>}
       <div class="card">
         {tailed.changes.length === 0 ? (
-          <Empty title={isPaused ? 'Paused' : 'Waiting for a change'}>
+          <Empty title={isPaused ? 'Held' : 'Waiting for a change'}>
             Change a row of a captured table, and it is here within a second.
           </Empty>
         ) : (
-          <ol class="tail" aria-label="Changes">
+          <ol class="tail" aria-label="Changes" tabIndex={0}>
             {tailed.changes.map((change) => (
-              <TailLine key={change.seq} source={shownSource} change={change} />
+              <TailLine key={change.seq} source={source} change={change} />
             ))}
           </ol>
         )}
@@ -84,75 +152,22 @@ export function Tail() {
           {formatCount(tailed.passed)} changes came too fast to be shown; the log has them all.
         </p>
       )}
-    </div>
+    </>
   )
 }
 
 function TailLine({ source, change }: { source: string; change: Change }) {
+  const seq = <span class="mono">{change.seq}</span>
   return (
     <li>
       <time class="faint" dateTime={change.commit_timestamp}>
         {formatTime(change.commit_timestamp)}
       </time>
-      <a class="mono" href={`/sources/${source}/changes/${change.seq}`}>
-        {change.seq}
-      </a>
+      {seesEverything() ? <a href={`/sources/${source}/changes/${change.seq}`}>{seq}</a> : seq}
       <span>
         <Label>{change.action}</Label> {change.table_name} <span class="mono">{change.key}</span>
       </span>
       <code class="muted">{formatInline(change.record)}</code>
     </li>
   )
-}
-
-/** Asks once a second for what is newer than the newest seen. */
-function useTail(source: string, table: string, isPaused: boolean) {
-  const [tailed, setTailed] = useState(NOTHING)
-  const [error, setError] = useState<unknown>()
-  const paused = useRef(isPaused)
-  paused.current = isPaused
-  useEffect(() => {
-    setTailed(NOTHING)
-    if (source === '') return
-    const controller = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let newest: number | undefined
-    const run = async (): Promise<void> => {
-      if (!paused.current && !document.hidden) {
-        try {
-          const { data } = await listChanges(
-            source,
-            {
-              limit: SHOWN_MAX,
-              cursor: undefined,
-              order: 'newest',
-              ...(table === '' ? {} : { table: table.includes('.') ? table : `public.${table}` }),
-            },
-            controller.signal,
-          )
-          const fresh = data.filter(({ seq }) => newest === undefined || seq > newest)
-          // A full page of news: there may be more between it and what was seen before.
-          const isFull = newest !== undefined && fresh.length === SHOWN_MAX
-          const between = isFull ? (fresh.at(-1)?.seq ?? 0) - (newest ?? 0) - 1 : 0
-          newest = data[0]?.seq ?? newest
-          if (fresh.length > 0) {
-            setTailed((before) => ({
-              changes: [...fresh, ...before.changes].slice(0, SHOWN_MAX),
-              passed: before.passed + (table === '' ? between : 0),
-            }))
-          }
-          setError(undefined)
-        } catch (caught) {
-          if (!controller.signal.aborted) setError(caught)
-        }
-      }
-      if (!controller.signal.aborted) timer = setTimeout(() => void run(), EVERY_MS)
-    }
-    void run()
-    return () => {
-      controller.abort()
-      clearTimeout(timer)
-    }
-  }, [source, table])
-  return { tailed, error }
 }

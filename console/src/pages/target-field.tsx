@@ -2,10 +2,13 @@ import { useState } from 'preact/hooks'
 
 import type { Target } from '../messages.ts'
 import { Field, Select } from '../ui/field.tsx'
+import { TimeSlider } from './time-slider.tsx'
 
 interface TargetFieldProps {
   legend: string
   value: Target
+  /** Of the retained log; with it a time is chosen on a slider. */
+  range?: { from: number; to: number } | undefined
   onChange: (target: Target) => void
 }
 
@@ -21,7 +24,7 @@ const WAYS = [
 const HOUR_MS = 3_600_000
 
 /** A place in the log. */
-export function TargetField({ legend, value, onChange }: TargetFieldProps) {
+export function TargetField({ legend, value, range, onChange }: TargetFieldProps) {
   const [time, setTime] = useState(() => toLocal(new Date(Date.now() - HOUR_MS)))
   const [seq, setSeq] = useState('1')
   const way: Way = typeof value === 'string' ? value : 'time' in value ? 'time' : 'seq'
@@ -32,10 +35,22 @@ export function TargetField({ legend, value, onChange }: TargetFieldProps) {
       if (/^\d+$/.test(nextSeq)) onChange({ seq: Number(nextSeq) })
     } else onChange(next)
   }
+  const choose = (next: Way): void => {
+    if (next === 'time' && range) onChange({ time: toTime((range.from + range.to) / 2) })
+    else change(next)
+  }
+  const exact = typeof value === 'object' && 'time' in value ? Date.parse(value.time) : undefined
   return (
     <div class="fields">
-      <Select label={legend} value={way} options={WAYS} onChange={(next) => change(next as Way)} />
-      {way === 'time' && (
+      <Select label={legend} value={way} options={WAYS} onChange={(next) => choose(next as Way)} />
+      {way === 'time' && range && exact !== undefined && (
+        <TimeSlider
+          range={range}
+          value={exact}
+          onChange={(moved) => onChange({ time: toTime(moved) })}
+        />
+      )}
+      {way === 'time' && !range && (
         <Field
           label="In your time zone"
           type="datetime-local"
@@ -59,6 +74,10 @@ export function TargetField({ legend, value, onChange }: TargetFieldProps) {
       )}
     </div>
   )
+}
+
+function toTime(ms: number): string {
+  return new Date(ms).toISOString()
 }
 
 /** As an input of the type datetime-local takes it. */

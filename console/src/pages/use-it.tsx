@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 
-import { client } from '../api.ts'
+import { freshTokenOf, makeConsumeToken } from '../fresh-tokens.ts'
 import { may, seesEverything } from '../session.ts'
 import { Button } from '../ui/button.tsx'
 import { Code } from '../ui/code.tsx'
@@ -13,14 +13,13 @@ interface UseItProps {
 
 /** What a service needs: its language's few lines, and a token. */
 export function UseIt({ consumer: { name, mode } }: UseItProps) {
-  const [token, setToken] = useState<string>()
+  const [token, setToken] = useState(() => freshTokenOf(name))
   const snippets =
     mode === 'pull' ? pullSnippets(location.origin, name, token ?? 'mr_…') : pushSnippets()
   const [language, setLanguage] = useState(snippets[0]!.language)
   const shown = snippets.find((snippet) => snippet.language === language) ?? snippets[0]!
   const makeToken = async (): Promise<void> => {
-    const made = await client.tokens.create({ name, scopes: ['consume'], consumers: [name] })
-    setToken(made.token)
+    setToken(await makeConsumeToken(name))
   }
   return (
     <div class="stack">

@@ -10,6 +10,8 @@ const PATHS = {
   close: 'M6 6l12 12M18 6 6 18',
   copy: 'M9 9h10v11H9zM5 15H4V4h11v1',
   check: 'M5 12.5 10 17 19 7',
+  minus: 'M6 12h12',
+  chevron: 'M9 6l6 6-6 6',
   cross: 'M7 7l10 10M17 7 7 17',
   alert: 'M12 4 2.8 19.5h18.4L12 4Zm0 6v4.5m0 2.6v.01',
   sun: 'M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8Zm0-13v2m0 14v2m9-9h-2M5 12H3m15.4-6.4L17 7M7 17l-1.4 1.4m12.8 0L17 17M7 7 5.6 5.6',

@@ -6,6 +6,7 @@ const SHORTCUTS: [keys: string[], what: string][] = [
   [['g', 'o'], 'Overview'],
   [['g', 't'], 'Live tail'],
   [['g', 's'], 'Sources'],
+  [['g', 'k'], 'Tokens'],
   [['g', 'a'], 'About'],
   [['c', 'c'], 'Create a consumer'],
   [['/'], 'Search in the page'],
@@ -13,6 +14,7 @@ const SHORTCUTS: [keys: string[], what: string][] = [
   [['k'], 'Row before'],
   [['Enter'], 'Open the row'],
   [['Esc'], 'Close what is open'],
+  [['Space'], 'Hold the live tail, and go on'],
   [['?'], 'This list'],
 ]
 

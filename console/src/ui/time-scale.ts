@@ -5,6 +5,7 @@ export interface TimeScale {
 }
 
 const STEPS: [ms: number, text: string][] = [
+  [1, '1 ms'],
   [10, '10 ms'],
   [100, '100 ms'],
   [1000, '1 s'],
@@ -20,8 +21,8 @@ const STEPS: [ms: number, text: string][] = [
 const COMMIT_WIDTH = 0.22
 /** Behind it a label would stand out at the right. */
 const END = 0.93
-/** Up to about here the axis is as good as linear; the way to the first ack needs no more room. */
-const LINEAR_MS = 100
+/** An axis shorter than that would make much of little. */
+const SPAN_MIN_MS = 20
 /** So many ticks can be read beside each other. */
 const TICKS_MAX = 5
 
@@ -30,10 +31,12 @@ const TICKS_MAX = 5
  * and a retry may come after a quarter of an hour.
  */
 export function makeTimeScale(start: number, end: number): TimeScale {
-  const span = Math.max(1000, end - start) * 1.15
+  const span = Math.max(SPAN_MIN_MS, end - start) * 1.15
+  // Up to about here the axis is as good as linear: a quick way is not squeezed, a slow one fits.
+  const linear = Math.min(100, span / 4)
   const place = (time: number): number => {
     const ms = Math.min(span, Math.max(0, time - start))
-    return Math.log(1 + ms / LINEAR_MS) / Math.log(1 + span / LINEAR_MS)
+    return Math.log(1 + ms / linear) / Math.log(1 + span / linear)
   }
   const inside = STEPS.filter(
     ([ms]) => ms < span * 0.8 && place(start + ms) > COMMIT_WIDTH && place(start + ms) < END,
