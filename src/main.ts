@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
+import { BackfillRunner } from './backfill/backfill-runner.ts'
 import { CaptureSupervisor } from './capture/capture-supervisor.ts'
 import { LagReport } from './capture/lag-report.ts'
 import type { Config } from './config.ts'
@@ -90,6 +91,7 @@ async function startParts(
     secretKey,
     log: logger,
     onAppend: (sourceNo, entries) => queues.append(sourceNo, entries),
+    companion: (handles) => new BackfillRunner(handles),
   })
   if (roles.has('reader')) {
     await capture.start()

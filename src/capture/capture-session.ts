@@ -11,6 +11,7 @@ import { connectSource, type ConnectedSource } from './connect-source.ts'
 import { formatLsn } from './lsn.ts'
 import type { RelationMessage } from './pgoutput/message.ts'
 import { TypeCatalogue } from './pgoutput/type-catalogue.ts'
+import { PageWindow } from './page-window.ts'
 import { closePublicationGap, openPublicationGap } from './publication-gap.ts'
 import { readPrimaryKey, readTypes } from './read-catalogue.ts'
 import type { ReaderMetrics } from './reader-metrics.ts'
@@ -41,6 +42,24 @@ export interface SessionOptions {
   readonly metrics: ReaderMetrics
   readonly timing: ReaderTiming
   readonly onAppend: (sourceNo: number, entries: readonly LogEntry[]) => void
+  /** Makes what runs beside the stream for as long as the session lasts. */
+  readonly companion?: (handles: SessionHandles) => SessionCompanion
+}
+
+/** What a session lends to its companion. */
+export interface SessionHandles {
+  readonly storage: Database
+  readonly source: SourceSettings
+  readonly turn: Turn
+  readonly log: Logger
+  readonly catalogue: TypeCatalogue
+  readonly window: PageWindow
+}
+
+export interface SessionCompanion {
+  start(): void
+  /** May come twice; what is under way is given up. */
+  stop(): Promise<void>
 }
 
 /** Two numbers, never one: what was decoded is not yet stored. */
@@ -58,6 +77,7 @@ export class CaptureSession {
   readonly failed: Promise<never>
   readonly #options: SessionOptions
   readonly #catalogue = new TypeCatalogue()
+  readonly #window = new PageWindow()
   readonly #timers: NodeJS.Timeout[] = []
   #fail: (error: unknown) => void = () => {}
   #turn!: Turn
@@ -67,6 +87,7 @@ export class CaptureSession {
   #appender!: LogAppender
   #assembler!: ChangeAssembler
   #stream: ReplicationStream | undefined
+  #companion: SessionCompanion | undefined
   #progress: Progress = { received: 0n, durable: 0n }
   /** The log has a place for every seq below. */
   #placeUntil = 0
@@ -111,6 +132,7 @@ export class CaptureSession {
   async stop(): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers) clearInterval(timer)
+    await this.#companion?.stop()
     this.#stream?.pause()
     await Promise.race([
       this.#flush?.catch(() => undefined),
@@ -143,11 +165,20 @@ export class CaptureSession {
       relations,
       catalogue: this.#catalogue,
       ignoresOwnSchema: state.holdsStorage,
+      window: this.#window,
     })
     this.#progress = { received: taken.knownLsn, durable: taken.knownLsn }
     this.#expectRunning()
     await this.#startStream(taken, state.serverEncoding)
     this.#watch()
+    this.#startCompanion()
+  }
+
+  #startCompanion(): void {
+    const { storage, source, log, companion } = this.#options
+    const [turn, catalogue, window] = [this.#turn, this.#catalogue, this.#window]
+    this.#companion = companion?.({ storage, source, turn, log, catalogue, window })
+    this.#companion?.start()
   }
 
   async #startStream(taken: TakenOver, serverEncoding: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts'
 import type { Database } from '../storage/database.ts'
 import type { ReaderState } from '../storage/schema-types.ts'
 import type { CaptureFailure } from './capture-failure.ts'
-import { Reader } from './reader.ts'
+import { Reader, type ReaderOptions } from './reader.ts'
 import type { ReaderMetrics } from './reader-metrics.ts'
 import type { ReaderTiming } from './reader-timing.ts'
 import { readSourceSettings } from './source.ts'
@@ -22,6 +22,8 @@ export interface CaptureSupervisorOptions {
   /** As of `Reader`. */
   readonly onAppend: (sourceNo: number, entries: readonly LogEntry[]) => void
   readonly timing?: Partial<ReaderTiming>
+  /** As of `Reader`. */
+  readonly companion?: NonNullable<ReaderOptions['companion']>
   /** Default 2000. */
   readonly pollMs?: number
 }
@@ -140,12 +142,13 @@ export class CaptureSupervisor {
 
   /** A source whose password does not open says so, and is no matter to the others. */
   async #keep(sourceNo: number, configVersion: string): Promise<void> {
-    const { storage, secretKey, processId, log, onAppend, timing } = this.#options
+    const { secretKey, pollMs: _, timing = {}, ...options } = this.#options
+    const { storage } = options
     if (!(await this.#locks?.tryLock(sourceNo))) return
     try {
       const source = await readSourceSettings(storage.db, sourceNo, secretKey)
       if (!source || this.#stopped) return
-      const reader = new Reader({ storage, source, processId, log, onAppend, timing: timing ?? {} })
+      const reader = new Reader({ ...options, source, timing })
       this.#kept.set(sourceNo, { sourceNo, name: source.name, configVersion, reader })
       reader.start()
     } catch (error) {

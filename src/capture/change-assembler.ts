@@ -1,13 +1,15 @@
-import type { Flush, Undecodable } from '../log/append.ts'
+import type { BackfillProgress, Flush, Undecodable } from '../log/append.ts'
 import type { LogEntry, Relation } from '../log/entry.ts'
 import { DecodeError } from './pgoutput/decode-error.ts'
 import type {
+  BeginMessage,
   LogicalMessage,
   Message,
   RelationMessage,
   RowMessage,
   TruncateMessage,
 } from './pgoutput/message.ts'
+import { WATERMARK_PREFIX, type Page, type PageRow, type PageWindow } from './page-window.ts'
 import { parseMessage } from './pgoutput/parse-message.ts'
 import { RowDecoder } from './pgoutput/row-decoder.ts'
 import { planRows, type RowPlan } from './pgoutput/row-plan.ts'
@@ -38,6 +40,8 @@ interface AssemblerOptions {
   readonly catalogue: TypeCatalogue
   /** The source holds the storage too: its tables are not captured, whatever is published. */
   readonly ignoresOwnSchema: boolean
+  /** Where the pages of backfills come in. */
+  readonly window: PageWindow
 }
 
 interface KnownTable {
@@ -49,6 +53,7 @@ interface KnownTable {
 }
 
 interface Transaction {
+  readonly xid: number
   readonly commitLsn: bigint
   readonly lsnText: string
   readonly committedAtUs: number
@@ -72,6 +77,7 @@ export class ChangeAssembler {
   #transaction: Transaction | null = null
   #entries: LogEntry[] = []
   #undecodable: Undecodable[] = []
+  #backfills: BackfillProgress[] = []
   #bytes = 0
   #nextSeq: number
   #endLsn: bigint
@@ -94,7 +100,7 @@ export class ChangeAssembler {
   }
 
   get count(): number {
-    return this.#entries.length + this.#undecodable.length
+    return this.#entries.length + this.#undecodable.length + this.#backfills.length
   }
 
   /** Something waits, and a transaction has ended since the last `take`. */
@@ -120,7 +126,7 @@ export class ChangeAssembler {
         this.#addRow(message, buffer)
         return null
       case 'begin':
-        this.#begin(message.commitLsn, message.committedAtUs)
+        this.#begin(message)
         return null
       case 'commit':
         this.#endLsn = message.endLsn
@@ -133,7 +139,8 @@ export class ChangeAssembler {
         this.#addTruncate(message, buffer)
         return null
       case 'message':
-        this.#annotate(message)
+        if (message.prefix === WATERMARK_PREFIX) this.#endPage(message)
+        else this.#annotate(message)
         return null
       default:
         return null
@@ -156,11 +163,13 @@ export class ChangeAssembler {
     const flush = {
       entries: this.#entries,
       undecodable: this.#undecodable,
+      backfills: this.#backfills,
       relations: this.#options.relations.takeFresh(),
       endLsn: this.#endLsn,
     }
     this.#entries = []
     this.#undecodable = []
+    this.#backfills = []
     this.#bytes = 0
     this.#committed = false
     return flush
@@ -179,12 +188,14 @@ export class ChangeAssembler {
     }
   }
 
-  #begin(commitLsn: bigint, committedAtUs: number): void {
-    const { position } = this.#options
+  #begin({ commitLsn, committedAtUs, xid }: BeginMessage): void {
+    const { position, window } = this.#options
+    window.noteTransaction(xid)
     let storedIdx = 0
     if (commitLsn < position.commitLsn) storedIdx = Number.MAX_SAFE_INTEGER
     else if (commitLsn === position.commitLsn) storedIdx = position.commitIdx
     this.#transaction = {
+      xid,
       commitLsn,
       lsnText: String(commitLsn),
       committedAtUs,
@@ -221,6 +232,9 @@ export class ChangeAssembler {
       )
       return
     }
+    if (message.relationOid === this.#options.window.relationOid) {
+      this.#noteChange(transaction.xid, message.kind)
+    }
     this.#entries.push({
       seq: this.#nextSeq++,
       commitLsn: transaction.lsnText,
@@ -239,11 +253,65 @@ export class ChangeAssembler {
     this.#bytes += decoder.size + ENTRY_BYTES
   }
 
+  /** What the decoder has just read; an insert without a key is in no page that did not see it. */
+  #noteChange(xid: number, kind: RowMessage['kind']): void {
+    const { window } = this.#options
+    const { key, oldKey, unchanged } = this.#decoder
+    if (key !== null || kind !== 'insert') window.noteChange(xid, key, unchanged !== null)
+    if (oldKey !== null) window.noteChange(xid, oldKey, false)
+  }
+
+  /** A transaction of its own, which holds nothing else. */
+  #endPage({ transactional, content }: LogicalMessage): void {
+    const transaction = this.#transaction
+    if (!transaction || !transactional || content === null) return
+    const settled = this.#options.window.settle(content)
+    if (!settled) return
+    for (const row of settled.kept) this.#addRead(transaction, settled.page, row)
+    if (settled.progress) this.#backfills.push(settled.progress)
+  }
+
+  #addRead(transaction: Transaction, page: Page, row: PageRow): void {
+    const { key, record, size, error } = row
+    const relation = this.#options.relations.resolve(page.message, page.plan)
+    transaction.commitIdx++
+    this.#bytes += size + ENTRY_BYTES
+    if (error !== null) {
+      const { commitLsn, commitIdx } = transaction
+      const { relationNo } = relation
+      this.#undecodable.push({
+        commitLsn,
+        commitIdx,
+        relationNo,
+        error,
+        bytes: Buffer.from(record),
+      })
+      return
+    }
+    this.#entries.push({
+      seq: this.#nextSeq++,
+      commitLsn: transaction.lsnText,
+      commitIdx: transaction.commitIdx,
+      committedAtUs: transaction.committedAtUs,
+      relation,
+      action: 'read',
+      recipientNo: page.recipientNo,
+      key,
+      oldKey: null,
+      record,
+      changes: null,
+      extra: null,
+      size,
+    })
+  }
+
   #addTruncate(message: TruncateMessage, buffer: Buffer): void {
     const transaction = this.#expectTransaction(buffer)
+    const { window } = this.#options
     for (const oid of message.relationOids) {
       const table = this.#tables.get(oid)
       if (table?.ignored || !this.#next(transaction)) continue
+      if (oid === window.relationOid) window.noteTruncate(transaction.xid)
       if (!table) {
         this.#setAside(transaction, buffer, unknownTable(buffer, oid), null)
         continue

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts'
 import type { Database } from '../storage/database.ts'
 import type { ReaderState } from '../storage/schema-types.ts'
 import { classifyFailure, isSlotInUse, type CaptureFailure } from './capture-failure.ts'
-import { CaptureSession } from './capture-session.ts'
+import { CaptureSession, type SessionOptions } from './capture-session.ts'
 import { createReaderMetrics, type ReaderMetrics } from './reader-metrics.ts'
 import { saveReaderState } from './reader-state.ts'
 import { READER_TIMING, type ReaderTiming } from './reader-timing.ts'
@@ -24,6 +24,8 @@ export interface ReaderOptions {
   /** Straight after the commit, in the order of `seq`. Must not throw. */
   readonly onAppend: (sourceNo: number, entries: readonly LogEntry[]) => void
   readonly timing?: Partial<ReaderTiming>
+  /** As of a session. */
+  readonly companion?: NonNullable<SessionOptions['companion']>
 }
 
 /**

@@ -14,10 +14,23 @@ export interface Undecodable {
   readonly bytes: Buffer
 }
 
+/** How far a page has brought a backfill. */
+export interface BackfillProgress {
+  readonly backfillNo: number
+  /** Where the next page begins, as JSON. */
+  readonly position: string
+  readonly rowsScanned: number
+  readonly rowsRead: number
+  readonly rowsPerSecond: number
+  readonly isDone: boolean
+}
+
 /** What one flush writes: entries, and all that must be true together with them. */
 export interface Flush {
   readonly entries: readonly LogEntry[]
   readonly undecodable: readonly Undecodable[]
+  /** Of the pages whose rows are among the entries. */
+  readonly backfills?: readonly BackfillProgress[]
   /** Shapes that the entries are the first to have. */
   readonly relations: readonly Relation[]
   /** What the source may be told once this is committed. */
@@ -101,6 +114,7 @@ export class LogAppender {
       `select millrace.hold_reader(${this.#sourceNo}, ${this.#epoch})`,
       ...flush.relations.map((relation) => this.#sqlRelation(relation)),
       ...flush.undecodable.map((kept) => this.#sqlUndecodable(kept)),
+      ...(flush.backfills ?? []).map((progress) => sqlBackfill(progress)),
     ]
   }
 
@@ -169,6 +183,18 @@ export class LogAppender {
     }
     return writer.finish()
   }
+}
+
+/** What an operator said meanwhile stays said; the rows of the page are there all the same. */
+function sqlBackfill(progress: BackfillProgress): string {
+  const { backfillNo, position, rowsScanned, rowsRead, rowsPerSecond, isDone } = progress
+  const ends = `${isDone} and state in ('pending', 'running', 'paused')`
+  return `update millrace.backfill
+    set position = ${pg.escapeLiteral(position)}, rows_scanned = rows_scanned + ${rowsScanned},
+      rows_read = rows_read + ${rowsRead}, rows_per_second = ${rowsPerSecond}, error = null,
+      state = case when ${ends} then 'done' else state end,
+      finished_at = case when ${ends} then now() else finished_at end, updated_at = now()
+    where backfill_no = ${backfillNo}`
 }
 
 /** A position row that is already there was written by somebody who believes to be the reader. */

@@ -8,7 +8,7 @@ export type Message =
   | RowMessage
   | { readonly kind: 'origin' | 'type' }
 
-interface BeginMessage {
+export interface BeginMessage {
   readonly kind: 'begin'
   /** Where the commit record starts: the identity of the transaction. */
   readonly commitLsn: bigint

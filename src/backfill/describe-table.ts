@@ -1,0 +1,140 @@
+import type pg from 'pg'
+
+import type { RelationMessage, ReplicaIdentity } from '../capture/pgoutput/message.ts'
+import { quoteIdentifier } from '../capture/quote-identifier.ts'
+
+/** Why a backfill of a table cannot be done, whoever tries again. */
+export class UnfitTableError extends Error {
+  override readonly name = 'UnfitTableError'
+}
+
+export interface KeyColumn {
+  readonly name: string
+  /** As `format_type` says it, to cast a text to. */
+  readonly type: string
+}
+
+/** A captured table as a backfill reads it. */
+export interface TableDescription {
+  readonly oid: number
+  readonly schema: string
+  readonly table: string
+  /** Quoted, and `only` where it may have heirs that are captured by themselves. */
+  readonly from: string
+  /** As the stream would describe it. */
+  readonly message: RelationMessage
+  /** As `planRows` takes it. */
+  readonly primaryKey: readonly string[] | null
+  /** By which it is read, in the order of the index; empty: by place. */
+  readonly key: readonly KeyColumn[]
+  /** SQL of the publication's row filter. */
+  readonly filter: string | null
+  readonly blocks: number
+  /** What the table is stored in: another one after it was rewritten. */
+  readonly file: string
+}
+
+interface TableRow {
+  oid: string
+  kind: string
+  identity: ReplicaIdentity
+  columns: { name: string; typeOid: number; published: boolean; identifies: boolean }[]
+  key: KeyColumn[] | null
+  primaryKey: string[]
+  filter: string | null
+  rowSecurity: boolean
+  blocks: string | null
+  file: string | null
+}
+
+/**
+ * `attnames` and `rowfilter` are there since Postgres 15. A deferrable primary key is no
+ * replica identity, but good enough to read by.
+ */
+const DESCRIBE = `
+select c.oid::bigint::text as oid, c.relkind as kind, c.relreplident as identity,
+  (select json_agg(json_build_object('name', a.attname, 'typeOid', a.atttypid::bigint,
+     'published', coalesce(to_jsonb(p) -> 'attnames' ? a.attname, a.attgenerated = ''),
+     'identifies', exists (
+       select from pg_index i where i.indrelid = c.oid and i.indimmediate and a.attnum = any (i.indkey)
+         and case c.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident else false end)
+   ) order by a.attnum)
+   from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+  (select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by k.place)
+   from (
+     select indkey from pg_index i
+     where i.indrelid = c.oid and i.indisvalid and (i.indisprimary or i.indisreplident)
+     order by i.indisprimary desc limit 1
+   ) as best
+   cross join lateral unnest(best.indkey::int2[]) with ordinality as k (attnum, place)
+   join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum) as key,
+  (select coalesce(json_agg(a.attname order by a.attnum), '[]')
+   from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+   where i.indrelid = c.oid and i.indisprimary) as "primaryKey",
+  to_jsonb(p) ->> 'rowfilter' as filter,
+  row_security_active(c.oid) as "rowSecurity",
+  (pg_relation_size(c.oid) / current_setting('block_size')::int)::text as blocks,
+  pg_relation_filenode(c.oid)::text as file
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+join pg_publication_tables p on p.pubname = $1 and p.schemaname = n.nspname and p.tablename = c.relname
+where n.nspname = $2 and c.relname = $3`
+
+/** @throws UnfitTableError where it is not captured, or cannot be read row by row */
+export async function describeTable(
+  client: pg.ClientBase,
+  publication: string,
+  { schema, table }: { schema: string; table: string },
+): Promise<TableDescription> {
+  const { rows } = await client.query<TableRow>(DESCRIBE, [publication, schema, table])
+  const row = rows[0]
+  const name = `${schema}.${table}`
+  if (!row) throw new UnfitTableError(`the table "${name}" is not in the publication`)
+  if (row.rowSecurity) {
+    throw new UnfitTableError(
+      `row security hides rows of "${name}" from this role: alter role … bypassrls`,
+    )
+  }
+  if (row.key === null && row.kind === 'p') {
+    throw new UnfitTableError(`"${name}" is partitioned and has no primary key to read it by`)
+  }
+  const columns = row.columns
+    .filter(({ published }) => published)
+    .map(({ name, typeOid, identifies }) => ({
+      name,
+      typeOid,
+      key: row.identity === 'f' || identifies,
+    }))
+  return {
+    oid: Number(row.oid),
+    schema,
+    table,
+    from: `${row.kind === 'p' ? '' : 'only '}${quoteIdentifier(schema)}.${quoteIdentifier(table)}`,
+    message: {
+      kind: 'relation',
+      oid: Number(row.oid),
+      schema,
+      table,
+      replicaIdentity: row.identity,
+      columns,
+    },
+    primaryKey: row.identity === 'f' ? row.primaryKey : null,
+    key: row.key ?? [],
+    filter: row.filter,
+    blocks: Number(row.blocks ?? 0),
+    file: row.file ?? '',
+  }
+}
+
+/** The tables of a publication. */
+export async function listPublished(
+  client: pg.ClientBase,
+  publication: string,
+): Promise<{ schema: string; table: string }[]> {
+  const { rows } = await client.query<{ schema: string; table: string }>(
+    `select schemaname as schema, tablename as table from pg_publication_tables
+     where pubname = $1 order by 1, 2`,
+    [publication],
+  )
+  return rows
+}

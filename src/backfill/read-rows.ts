@@ -1,0 +1,104 @@
+import type pg from 'pg'
+
+/** A page is cut off here; one row always fits. */
+export const PAGE_BYTES_MAX = 2 * 1024 * 1024
+/** What comes behind the cut is thrown away, up to so much. */
+const REST_BYTES_MAX = 64 * 1024 * 1024
+
+/** Rows were much larger than those before: the page must be smaller. */
+export class PageTooLargeError extends Error {
+  override readonly name = 'PageTooLargeError'
+}
+
+export interface ReadRows {
+  /** Text of `pg_current_snapshot()` that all rows belong to. */
+  readonly snapshot: string
+  readonly rows: readonly (readonly (string | null)[])[]
+  readonly bytes: number
+  /** Rows were left out at the end. */
+  readonly isCut: boolean
+}
+
+/** The part of pg's wire connection that is needed here; pg does not publish its type. */
+interface Wire {
+  query(text: string): void
+  readonly stream: { destroy(error?: Error): void }
+}
+
+/**
+ * Runs one query in a transaction of its own, one round trip in all. Nothing of the
+ * source is held when it returns: neither locks nor a snapshot. After an error the
+ * connection is not to be used again.
+ * @throws PageTooLargeError
+ */
+export function readRows(client: pg.ClientBase, sql: string, timeoutMs: number): Promise<ReadRows> {
+  // A role that row security hides rows from gets an error, not a part of the table.
+  const text = `begin isolation level repeatable read read only;
+    set local row_security = off; set local statement_timeout = ${timeoutMs};
+    select pg_current_snapshot()::text; ${sql}; commit`
+  return new Promise((resolve, reject) => {
+    client.query(new RowsQuery(text, (error, rows) => (error ? reject(error) : resolve(rows!))))
+  })
+}
+
+/** Takes texts as they come, without types, and does not keep more than a page of them. */
+class RowsQuery implements pg.Submittable {
+  /** pg looks for it, to end a query whose connection breaks. */
+  callback: (error: Error | null, rows?: ReadRows) => void
+  readonly #text: string
+  readonly #rows: (readonly (string | null)[])[] = []
+  #wire: Wire | undefined
+  #snapshot: string | undefined
+  #bytes = 0
+  #restBytes = 0
+  #isCut = false
+  #error: Error | null = null
+
+  constructor(text: string, done: (error: Error | null, rows?: ReadRows) => void) {
+    this.#text = text
+    this.callback = done
+  }
+
+  submit(connection: pg.Connection): void {
+    this.#wire = connection as unknown as Wire
+    this.#wire.query(this.#text)
+  }
+
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    if (this.#snapshot === undefined) {
+      this.#snapshot = fields[0]!
+      return
+    }
+    let bytes = 0
+    for (const field of fields) bytes += field?.length ?? 0
+    if (this.#isCut || (this.#rows.length > 0 && this.#bytes + bytes > PAGE_BYTES_MAX)) {
+      this.#isCut = true
+      this.#restBytes += bytes
+      if (this.#restBytes > REST_BYTES_MAX) {
+        this.#wire!.stream.destroy(new PageTooLargeError('the rest of the page is too large'))
+      }
+      return
+    }
+    this.#bytes += bytes
+    this.#rows.push(fields)
+  }
+
+  handleError(error: Error): void {
+    this.#error = error
+    this.callback(error)
+  }
+
+  handleReadyForQuery(): void {
+    if (this.#error) return
+    this.callback(null, {
+      snapshot: this.#snapshot!,
+      rows: this.#rows,
+      bytes: this.#bytes,
+      isCut: this.#isCut,
+    })
+  }
+
+  handleRowDescription(): void {}
+  handleCommandComplete(): void {}
+  handleEmptyQuery(): void {}
+}
