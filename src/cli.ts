@@ -95,10 +95,27 @@ function explainFailure(error: unknown, { stderr }: Terminal): number {
     printLine(stderr, redactText(error.message))
     return EXIT_CODE.failure
   }
+  const place = findRefusedPlace(error)
+  if (place !== undefined) {
+    printLine(stderr, `${place}: choose another with --port or MILLRACE_PORT`)
+    return EXIT_CODE.failure
+  }
   if (error instanceof Error && error.name === 'AbortError') return EXIT_CODE.interrupted
   printLine(
     stderr,
     redactText(error instanceof Error ? (error.stack ?? error.message) : String(error)),
   )
   return EXIT_CODE.failure
+}
+
+/** Where the server may not listen, and why; undefined: the failure is another one. */
+function findRefusedPlace(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, syscall, address, port } = error as NodeJS.ErrnoException & {
+    address?: string
+    port?: number
+  }
+  if (syscall !== 'listen') return undefined
+  const reasons: Record<string, string> = { EADDRINUSE: 'is in use', EACCES: 'is not for us' }
+  return code && reasons[code] && `port ${port} at ${address} ${reasons[code]}`
 }

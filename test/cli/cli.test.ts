@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+
 import { describe, expect } from 'vitest'
 
 import manifest from '../../package.json' with { type: 'json' }
@@ -84,6 +87,26 @@ describe('millrace serve', () => {
 
     expect(await run.ended).toBe(130)
     expect(run.readText()).not.toContain('hunter22')
+  })
+
+  test('ends with 1 and a sentence where its port is taken', async ({ storage }) => {
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address() as AddressInfo
+
+    const run = runMillrace(['serve'], {
+      environment: {
+        MILLRACE_STORAGE_URL: storage.url,
+        MILLRACE_PORT: String(port),
+        MILLRACE_LOG_LEVEL: 'error',
+      },
+    })
+
+    expect(await run.ended).toBe(1)
+    expect(run.lines).toEqual([
+      `port ${port} at 127.0.0.1 is in use: choose another with --port or MILLRACE_PORT`,
+    ])
+    holder.close()
   })
 
   test('ends with 1 and a sentence where waiting is of no use', async ({ shop }) => {

@@ -22,7 +22,14 @@ async function completeInBash(...words: string[]): Promise<string[]> {
     await writeFile(file, await writeScript('bash'))
     const script = `source ${file}
       COMP_WORDS=("$@"); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _millrace; printf '%s\\n' "\${COMPREPLY[@]}"`
-    const { stdout } = await promisify(execFile)('bash', ['-c', script, '-', 'millrace', ...words])
+    const { stdout } = await promisify(execFile)('bash', [
+      '--norc',
+      '-c',
+      script,
+      '-',
+      'millrace',
+      ...words,
+    ])
     return stdout.split('\n').filter((line) => line !== '')
   } finally {
     await rm(directory, { recursive: true, force: true })
