@@ -27,7 +27,9 @@ const text = fc
   .oneof(
     fc.string({ unit: 'binary' }),
     fc.string({
-      unit: fc.constantFrom(...' ,"\'\\{}()[]=>NULL\t\n\r\b\u0001\u007f\u0085\u2028é漢😀ab'),
+      unit: fc.constantFrom(
+        ...Array.from(' ,"\'\\{}()[]=>NULL\t\n\r\b\u0001\u007f\u0085\u2028é漢😀ab'),
+      ),
     }),
   )
   .map((value) => value.replaceAll('\0', ''))

@@ -29,8 +29,6 @@ export default defineConfig({
           'test/capture/round-trip.test.ts',
           'test/capture/tables.test.ts',
           'test/capture/types.test.ts',
-          // It has a column of a negative scale, which came with 15.
-          ...(major >= 15 ? ['test/capture/source.test.ts'] : []),
           'test/storage/migrate.test.ts',
         ],
         exclude: ['**/node_modules/**'],
