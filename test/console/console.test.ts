@@ -35,15 +35,18 @@ const PAGES = [
   '/',
   '/consumers/inventory',
   '/consumers/inventory/dead-letters?message=1',
+  '/consumers/inventory/tail',
   '/consumers/inventory/settings',
   '/consumers/inventory/use',
   '/consumers/new',
   '/sources',
   '/sources/shop',
   '/sources/shop/health',
+  '/sources/shop/tables',
   '/sources/shop/changes/1',
   '/sources/new',
   '/tail',
+  '/tail?consumer=inventory',
   '/tokens',
   '/about',
   '/consumers/nobody',
@@ -124,6 +127,13 @@ describe('a token', () => {
     const names = ['Create a consumer', 'Connect a database', 'Tokens']
     for (const name of names) expect(await web.page.getByRole('link', { name }).count()).toBe(0)
 
+    await web.page.goto(`${web.address}/consumers/inventory/settings`)
+    await web.page.getByText('needs a token with the scope admin').waitFor()
+    for (const name of ['Save', 'Send a test', 'New secret']) {
+      expect(await web.page.getByRole('button', { name }).count()).toBe(0)
+    }
+    expect(await web.page.getByRole('main').getByRole('textbox').count()).toBe(0)
+
     await web.page.goto(`${web.address}/consumers/inventory/dead-letters?message=1`)
     await web.page.getByText('Given up').waitFor()
     for (const name of ['Redeliver', 'Discard', 'Pause', 'More']) {
@@ -179,6 +189,11 @@ describe('an operator', () => {
       await page.getByText('The replay has begun: 3 messages at most.').waitFor()
 
       await choose('Seek …')
+      await page.getByLabel('To', { exact: true }).selectOption('A time')
+      const slider = page.getByRole('slider')
+      await slider.press('End')
+      await page.getByText('will be delivered again').waitFor()
+      await slider.press('Home')
       await page.getByText('3 messages will be delivered again').waitFor()
       await page.getByRole('button', { name: 'Move it' }).click()
       await page.getByText('3 come again').waitFor()

@@ -46,6 +46,7 @@ export const test = base.extend<{ web: Console }>({
       MILLRACE_SECRET_KEY: randomBytes(32).toString('base64'),
       MILLRACE_ADMIN_TOKEN: ADMIN_TOKEN,
       MILLRACE_PORT: '0',
+      MILLRACE_PUSH_ALLOW: '127.0.0.0/8',
     })
     const server = await startServer(config, silentLogger, { graceMs: 100 })
     const address = server.address!

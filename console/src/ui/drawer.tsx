@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 import { useShortcuts } from '../keyboard.ts'
 import { Button } from './button.tsx'
@@ -16,7 +16,8 @@ interface DrawerProps {
 export function Drawer({ title, head, children, onClose }: DrawerProps) {
   const element = useRef<HTMLElement>(null)
   useShortcuts({ Escape: onClose })
-  useEffect(() => {
+  // Before the next key is pressed the focus is back where it was.
+  useLayoutEffect(() => {
     const before = document.activeElement
     element.current?.focus()
     return () => {

@@ -31,6 +31,10 @@ export function FanTrack({ delivery, scale, start, now }: FanTrackProps) {
   const isMoving = state === 'leased' || state === 'ahead' || state === 'waiting'
   const { acked_at: acked, delivered_at: delivered, visible_at: visible } = delivery
   const hasAckEvent = history.some(({ outcome }) => outcome === 'acked')
+  // An acked message of which no time is known any more, or one that was never to come.
+  const isBlank =
+    acked === null && history.length === 0 && (state === 'acked' || state === 'before_start')
+  if (isBlank) return <div class="fan-track" />
   return (
     <div class="fan-track">
       <span class="fan-rail" />
