@@ -1,13 +1,7 @@
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-
 import { createClient, type Message, type NumberMode } from '@millrace/client'
 import { describe, expect } from 'vitest'
 
+import { compileTypeScript } from '../support/compile-typescript.ts'
 import { test } from '../support/live-server.ts'
 import { runCommand } from '../support/run-cli.ts'
 
@@ -87,38 +81,6 @@ function writeLiteral(value: unknown): string {
   return JSON.stringify(value)
 }
 
-async function compile(files: Record<string, string>): Promise<string> {
-  const root = fileURLToPath(new URL('../..', import.meta.url))
-  // Below node_modules, so that the client is found.
-  const cache = join(root, 'node_modules/.cache')
-  await mkdir(cache, { recursive: true })
-  const directory = await mkdtemp(join(cache, 'types-'))
-  try {
-    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
-    const compilerOptions = {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      allowImportingTsExtensions: true,
-      module: 'nodenext',
-      target: 'es2022',
-      lib: ['es2023', 'dom', 'dom.iterable', 'dom.asynciterable'],
-      types: [],
-      noEmit: true,
-      skipLibCheck: true,
-    }
-    const project = { compilerOptions, files: Object.keys(files) }
-    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify(project))
-    const tsc = createRequire(import.meta.url).resolve('typescript/lib/tsc.js')
-    return await promisify(execFile)(process.execPath, [tsc, '-p', directory]).then(
-      ({ stdout }) => stdout,
-      (error: unknown) => (error as { stdout: string }).stdout,
-    )
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-}
-
 describe('millrace types', () => {
   test('writes types that fit real messages of a table with every type, in every mode of numbers', async ({
     server,
@@ -185,7 +147,7 @@ export const price: Row['c8'] = '1.50'
 export type Missing = Row['missing']
 `
 
-    expect(await compile(files)).toBe('')
+    expect(await compileTypeScript(files)).toBe('')
     expect(files['tables-safe.ts']).toMatch(/^export type Mood = 'happy' \| 'it\\'s so'$/m)
     expect(files['tables-safe.ts']).toMatch(/^export type AuditMood = 'bad' \| 'worse'$/m)
     expect(files['tables-safe.ts']).toContain(`  'odd \\'name\\'': number\n`)

@@ -24,6 +24,7 @@ export const test = base.extend<{ server: LiveServer }>({
       MILLRACE_SECRET_KEY: randomBytes(32).toString('base64'),
       MILLRACE_ADMIN_TOKEN: token,
       MILLRACE_PORT: '0',
+      MILLRACE_PUSH_ALLOW: '127.0.0.1/32',
     })
     const server = await startServer(config, silentLogger, { graceMs: 0 })
     const client = createClient({ baseUrl: server.address, token })
