@@ -82,6 +82,8 @@ export class ChangeAssembler {
   #nextSeq: number
   #endLsn: bigint
   #committed = false
+  /** A row that did not fit its types. */
+  #doubted: { message: RowMessage; buffer: Buffer } | null = null
 
   constructor(options: AssemblerOptions) {
     this.#options = options
@@ -123,8 +125,7 @@ export class ChangeAssembler {
       case 'insert':
       case 'update':
       case 'delete':
-        this.#addRow(message, buffer)
-        return null
+        return this.#addRow(message, buffer)
       case 'begin':
         this.#begin(message)
         return null
@@ -156,6 +157,9 @@ export class ChangeAssembler {
       ignored: ignoresOwnSchema && message.schema === OWN_SCHEMA,
       relation: null,
     })
+    const doubted = this.#doubted
+    this.#doubted = null
+    if (doubted) this.#addRow(doubted.message, doubted.buffer)
   }
 
   /** Everything gathered so far. */
@@ -215,10 +219,10 @@ export class ChangeAssembler {
     return null
   }
 
-  #addRow(message: RowMessage, buffer: Buffer): void {
+  #addRow(message: RowMessage, buffer: Buffer): RelationMessage | null {
     const transaction = this.#expectTransaction(buffer)
     const table = this.#tables.get(message.relationOid)
-    if (table?.ignored || !this.#next(transaction)) return
+    if (table?.ignored || !this.#next(transaction)) return null
     const decoder = this.#decoder
     try {
       if (!table) throw unknownTable(buffer, message.relationOid)
@@ -230,7 +234,13 @@ export class ChangeAssembler {
         toDecodeError(buffer, error),
         table ? this.#relationOf(table) : null,
       )
-      return
+      return null
+    }
+    if (this.#options.catalogue.takeDoubt()) {
+      // Read once more when its types have been looked up again.
+      transaction.commitIdx--
+      this.#doubted = { message, buffer: Buffer.from(buffer) }
+      return table.message
     }
     if (message.relationOid === this.#options.window.relationOid) {
       this.#noteChange(transaction.xid, message.kind)
@@ -251,6 +261,7 @@ export class ChangeAssembler {
       size: decoder.size,
     })
     this.#bytes += decoder.size + ENTRY_BYTES
+    return null
   }
 
   /** What the decoder has just read; an insert without a key is in no page that did not see it. */

@@ -181,3 +181,46 @@ test('a type that was altered or dropped while it streams is text', async ({ sto
   expect(JSON.parse(old!.record)).toEqual({ id: 1, p: '(1,2)' })
   expect(JSON.parse(young!.record)).toEqual({ id: 2 })
 })
+
+test('a composite type that is altered while it streams is known anew', async ({
+  storage,
+  shop,
+}) => {
+  await shop.query(`
+    create type pair as (a int, b int);
+    create table t (id int primary key, p pair, list pair[]);
+    insert into t values (0, row(0, 0), null)`)
+  const source = await makeSource(storage, shop)
+  await shop.query(`insert into t values (1, row(1, 2), array[row(3, 4)::pair])`)
+  await using capture = new Capture(storage, source)
+  await capture.waitFor(1)
+  await shop.query(`begin; alter type pair add attribute c text;
+    insert into t values (2, row(1, 2, 'three'), array[row(4, 5, 'six')::pair]); commit`)
+  await shop.query(`insert into t values (3, row(1, 2, null), null)`)
+  const entries = await capture.waitFor(3)
+  expect(entries.map(({ record, commitIdx }) => [record, commitIdx])).toEqual([
+    ['{"id":1,"p":{"a":1,"b":2},"list":[{"a":3,"b":4}]}', 1],
+    ['{"id":2,"p":{"a":1,"b":2,"c":"three"},"list":[{"a":4,"b":5,"c":"six"}]}', 1],
+    ['{"id":3,"p":{"a":1,"b":2,"c":null},"list":null}', 1],
+  ])
+  expect(capture.reader.metrics).toMatchObject({ failures: 0, undecodable: 0 })
+})
+
+test('older values of a composite type that was altered since are text', async ({
+  storage,
+  shop,
+}) => {
+  await shop.query(
+    `create type pair as (a int, b int); create table t (id int primary key, p pair)`,
+  )
+  const source = await makeSource(storage, shop)
+  await shop.query(`insert into t select n, row(n, n)::pair from generate_series(1, 5) n`)
+  await shop.query(`alter type pair drop attribute b, add attribute c text, add attribute d int`)
+  await shop.query(`insert into t values (6, row(6, 'six', 6))`)
+  await using capture = new Capture(storage, source)
+  const entries = await capture.waitFor(6)
+  expect(entries.map(({ record }) => record)).toEqual([
+    ...[1, 2, 3, 4, 5].map((n) => `{"id":${n},"p":"(${n},${n})"}`),
+    '{"id":6,"p":{"a":6,"c":"six","d":6}}',
+  ])
+})

@@ -6,21 +6,39 @@ interface Attribute {
 }
 
 /**
- * `(1,"x,y",)` to a JSON object. A type that was altered since its catalogue entry
- * was read has another number of fields; then the text is kept as it is.
+ * `(1,"x,y",)` to a JSON object. A type that was altered since its catalogue entry was
+ * read has other fields; then the text is kept as it is, and `onMisfit` called.
  */
-export function compositeCodec(attributes: readonly Attribute[]): ValueCodec {
+export function compositeCodec(
+  attributes: readonly Attribute[],
+  onMisfit: () => void = () => {},
+): ValueCodec {
   return {
     kind: VALUE.other,
     encode(text) {
-      const fields = scanFields(text, attributes.length)
-      if (fields.length !== attributes.length) return quoteJson(text)
-      const members = attributes.map(({ name, codec }, index) => {
-        const field = fields[index]
-        return `${JSON.stringify(name)}:${typeof field === 'string' ? codec.encode(field) : 'null'}`
-      })
-      return `{${members.join(',')}}`
+      const json = encodeFields(scanFields(text, attributes.length), attributes)
+      if (json !== null) return json
+      onMisfit()
+      return quoteJson(text)
     },
+  }
+}
+
+/** Null: the fields are not those of the attributes. */
+function encodeFields(
+  fields: readonly (string | null)[],
+  attributes: readonly Attribute[],
+): string | null {
+  if (fields.length !== attributes.length) return null
+  try {
+    const members = attributes.map(({ name, codec }, index) => {
+      const field = fields[index]
+      return `${JSON.stringify(name)}:${typeof field === 'string' ? codec.encode(field) : 'null'}`
+    })
+    return `{${members.join(',')}}`
+  } catch (error) {
+    if (error instanceof ValueError) return null
+    throw error
   }
 }
 

@@ -24,6 +24,8 @@ export interface TypeRow {
 
 /** A type that refers to itself by way of others must not hang us. */
 const DEPTH_MAX = 16
+/** Older changes of an altered type fit nothing that could be looked up. */
+const DOUBT_EVERY_MS = 1000
 
 /**
  * What is known of the types beyond the built-in ones, by OID. Filled from the
@@ -33,6 +35,9 @@ const DEPTH_MAX = 16
 export class TypeCatalogue {
   readonly #rows = new Map<number, TypeRow>()
   readonly #known = new Map<number, KnownType>()
+
+  #misfit = false
+  #doubtedAt = -Infinity
 
   /** False: its row has to be looked up first. */
   has(oid: number): boolean {
@@ -45,6 +50,21 @@ export class TypeCatalogue {
     for (const oid of asked) {
       if (!this.has(oid)) this.#known.set(oid, { name: String(oid), codec: stringCodec })
     }
+  }
+
+  /**
+   * A value did not fit its composite type: somebody altered that, and Postgres does not
+   * tell. All is forgotten then, to be looked up anew; but not for every such value.
+   */
+  takeDoubt(): boolean {
+    if (!this.#misfit) return false
+    this.#misfit = false
+    const now = performance.now()
+    if (now - this.#doubtedAt < DOUBT_EVERY_MS) return false
+    this.#doubtedAt = now
+    this.#rows.clear()
+    this.#known.clear()
+    return true
   }
 
   get(oid: number): KnownType {
@@ -72,6 +92,9 @@ export class TypeCatalogue {
           name,
           codec: this.#resolve(typeOid, depth).codec,
         })),
+        () => {
+          this.#misfit = true
+        },
       )
     }
     if (row.typtype === 'b' && row.typname === 'hstore') return hstoreCodec
