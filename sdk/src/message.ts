@@ -15,6 +15,8 @@ export interface Metadata {
   unchanged_columns?: string[]
   /** What the writing transaction said of itself. */
   transaction_annotations?: Record<string, unknown>
+  /** A sample that somebody had sent to try the webhook: its row does not exist. */
+  test?: true
 }
 
 export interface Delivery {

@@ -9,11 +9,24 @@ export interface HeldMessage {
   leasedUntilMs: number
 }
 
+/** Messages that are sent one after the other. */
 interface Group {
-  /** In the order of the queue. */
-  readonly messages: HeldMessage[]
+  readonly name: string
+  /** Those that wait, in the order of the queue. */
+  messages: HeldMessage[]
   /** A request with messages of the group is under way. */
   isBusy: boolean
+}
+
+/** Messages of one group inside one request, in order. */
+interface ShipmentPart {
+  readonly group: Group
+  messages: HeldMessage[]
+}
+
+/** What one request carries. */
+export interface Shipment {
+  readonly parts: readonly ShipmentPart[]
 }
 
 /**
@@ -23,7 +36,7 @@ interface Group {
 export class Backlog {
   readonly #groups = new Map<string, Group>()
   /** Groups with a message that may be sent, in turn. */
-  readonly #ready = new Set<string>()
+  readonly #ready = new Set<Group>()
   #nextUngrouped = 0
   #size = 0
   #chars = 0
@@ -46,15 +59,18 @@ export class Backlog {
   /** Holds messages in the order given. */
   add(messages: readonly HeldMessage[]): void {
     for (const held of messages) {
+      const { group: label } = held.message
       // Groups of the queue are prefixed so that they never meet the made-up ones.
-      const name =
-        held.message.group === null ? `u${this.#nextUngrouped++}` : `g${held.message.group}`
-      const group = this.#groups.get(name) ?? { messages: [], isBusy: false }
-      this.#groups.set(name, group)
+      const name = label === null ? `u${this.#nextUngrouped++}` : `g${label}`
+      let group = this.#groups.get(name)
+      if (!group) {
+        group = { name, messages: [], isBusy: false }
+        this.#groups.set(name, group)
+      }
       group.messages.push(held)
       this.#size++
       this.#chars += held.body.length
-      if (!group.isBusy) this.#ready.add(name)
+      if (!group.isBusy) this.#ready.add(group)
     }
   }
 
@@ -62,41 +78,38 @@ export class Backlog {
   take(countMax: number): Shipment | undefined {
     const parts: ShipmentPart[] = []
     let room = countMax
-    for (const name of this.#ready) {
+    for (const group of this.#ready) {
       if (room === 0) break
-      const group = this.#groups.get(name)!
-      const messages = group.messages.splice(0, room)
+      const messages = takeFront(group, room)
       group.isBusy = true
-      this.#ready.delete(name)
+      this.#ready.delete(group)
       room -= messages.length
       this.#forget(messages)
-      parts.push({ group: name, messages })
+      parts.push({ group, messages })
     }
     return parts.length > 0 ? { parts } : undefined
   }
 
   /** The request is over: its groups' next messages may go. */
   release(shipment: Shipment): void {
-    for (const { group: name } of shipment.parts) {
-      const group = this.#groups.get(name)
-      if (!group) continue
+    for (const { group } of shipment.parts) {
       group.isBusy = false
-      if (group.messages.length > 0) this.#ready.add(name)
-      else this.#groups.delete(name)
+      if (group.messages.length > 0) this.#ready.add(group)
+      else this.#groups.delete(group.name)
     }
   }
 
   /** Removes and answers what waits of a group: it must not overtake what failed before it. */
-  drop(groupName: string): HeldMessage[] {
-    const messages = this.#groups.get(groupName)?.messages.splice(0) ?? []
-    this.#ready.delete(groupName)
+  drop(group: Group): HeldMessage[] {
+    const messages = takeFront(group, Infinity)
+    this.#ready.delete(group)
     this.#forget(messages)
     return messages
   }
 
   /** Removes and answers everything that waits. */
   dropAll(): HeldMessage[] {
-    const dropped = [...this.#groups.keys()].flatMap((name) => this.drop(name))
+    const dropped = [...this.#groups.values()].flatMap((group) => this.drop(group))
     for (const [name, { isBusy }] of this.#groups) if (!isBusy) this.#groups.delete(name)
     return dropped
   }
@@ -114,13 +127,10 @@ export class Backlog {
   }
 }
 
-/** Messages of one group inside one request, in order. */
-interface ShipmentPart {
-  group: string
-  messages: HeldMessage[]
-}
-
-/** What one request carries. */
-export interface Shipment {
-  parts: ShipmentPart[]
+/** The first messages of a group, which loses them. Mostly all there are: then nothing is moved. */
+function takeFront(group: Group, countMax: number): HeldMessage[] {
+  const { messages } = group
+  if (messages.length > countMax) return messages.splice(0, countMax)
+  group.messages = []
+  return messages
 }

@@ -45,7 +45,7 @@ const KEEP_ALIVE_MS = 4000
  */
 export class EndpointClient {
   readonly #options: EndpointOptions
-  readonly #url: URL
+  readonly #path: string
   /** Why nothing may be sent there at all. */
   readonly #refused: string | undefined
   readonly #pool: Pool
@@ -56,7 +56,7 @@ export class EndpointClient {
     const url = new URL(options.url)
     this.#refused = refuseUrl(url, { guard, allowHttp })
     this.#options = options
-    this.#url = url
+    this.#path = url.pathname + url.search
     this.#pool = new Pool(url.origin, {
       connections: options.connectionsMax,
       pipelining: 1,
@@ -76,28 +76,25 @@ export class EndpointClient {
     })
   }
 
-  readonly post: Post = async (request) => {
-    if (this.#refused !== undefined) throw new PushFailure('blocked', this.#refused)
-    const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
-    const exchange = new Exchange(timeoutMs, bodyBytesMax)
-    this.#open.add(exchange)
-    try {
-      this.#pool.dispatch(
-        {
-          path: this.#url.pathname + this.#url.search,
-          method: 'POST',
-          headers: request.headers,
-          body: request.body,
-        },
-        exchange,
-      )
-      return await exchange.answer
-    } catch (error) {
-      throw describeFailure(error)
-    } finally {
-      exchange.end()
-      this.#open.delete(exchange)
+  readonly post: Post = (request) => {
+    if (this.#refused !== undefined) {
+      return Promise.reject(new PushFailure('blocked', this.#refused))
     }
+    const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
+    return new Promise((resolve, reject) => {
+      const exchange: Exchange = new Exchange(timeoutMs, bodyBytesMax, (outcome) => {
+        this.#open.delete(exchange)
+        if (outcome instanceof PushFailure) reject(outcome)
+        else resolve(outcome)
+      })
+      this.#open.add(exchange)
+      const { headers, body } = request
+      try {
+        this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
+      } catch (error) {
+        exchange.fail(error)
+      }
+    })
   }
 
   /** Ends what is under way, each with a failure of kind `aborted`. */
@@ -110,25 +107,25 @@ export class EndpointClient {
 
 /** One request and its answer, as undici tells of them. */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly answer: Promise<PushAnswer>
-  #resolve!: (answer: PushAnswer) => void
-  #reject!: (reason: unknown) => void
+  readonly #settle: (outcome: PushAnswer | PushFailure) => void
   readonly #timer: NodeJS.Timeout
   readonly #bytesMax: number
   #controller: Dispatcher.DispatchController | undefined
-  #failure: Error | undefined
+  #failure: PushFailure | undefined
   #status = 0
   #headers: Record<string, string | string[] | undefined> = {}
   readonly #chunks: Buffer[] = []
   #bytes = 0
   #ended = false
 
-  constructor(timeoutMs: number, bytesMax: number) {
+  /** @param settle called once */
+  constructor(
+    timeoutMs: number,
+    bytesMax: number,
+    settle: (outcome: PushAnswer | PushFailure) => void,
+  ) {
     this.#bytesMax = bytesMax
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
+    this.#settle = settle
     this.#timer = setTimeout(() => this.#expire(timeoutMs), timeoutMs)
   }
 
@@ -166,27 +163,27 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** Ends the request with a failure, unless its answer is already here. */
-  fail(error: Error): void {
+  fail(error: unknown): void {
     if (this.#ended) return
-    this.end()
-    this.#failure = error
-    this.#reject(error)
-    this.#controller?.abort(error)
+    const failure = describeFailure(error)
+    this.#failure = failure
+    this.#end(failure)
+    this.#controller?.abort(failure)
   }
 
-  end(): void {
+  #end(outcome: PushAnswer | PushFailure): void {
     this.#ended = true
     clearTimeout(this.#timer)
+    this.#settle(outcome)
   }
 
   #finish(isCut: boolean): void {
     if (this.#ended) return
-    this.end()
-    this.#resolve({
+    this.#end({
       status: this.#status,
       retryAfter: firstValue(this.#headers['retry-after']),
       location: firstValue(this.#headers['location']),
-      body: Buffer.concat(this.#chunks).toString('utf8'),
+      body: this.#bytes === 0 ? '' : Buffer.concat(this.#chunks).toString('utf8'),
       isCut,
     })
   }

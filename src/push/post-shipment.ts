@@ -17,27 +17,29 @@ export interface PostOptions {
   onRequest: (outcome: RequestOutcome) => void
 }
 
+/** What a request carries, but for its headers. */
+interface Content {
+  /** `webhook-id`. */
+  id: string
+  body: string
+  /** The highest of its messages. */
+  attempt: number
+  messages: number
+}
+
 /** POSTs the messages and says what the answer means; undefined: we ended the request ourselves. */
 export async function postShipment(
   shipment: Shipment,
   options: PostOptions,
 ): Promise<Verdict | undefined> {
   const { post, isBatch, secrets, clock, userAgent, onRequest } = options
-  const held = shipment.parts.flatMap(({ messages }) => messages)
-  const ids = held.map(({ message }) => message.idempotencyKey)
-  const bodies = held.map((message) => message.body)
-  const body = Buffer.from(isBatch ? `{"data":[${bodies.join(',')}]}` : bodies[0]!)
-  const headers = signRequest(body, {
-    secrets,
-    id: isBatch ? batchId(ids) : ids[0]!,
-    attempt: Math.max(...held.map(({ message }) => message.attempt)),
-    now: new Date(clock.now()),
-    userAgent,
-  })
+  const { id, body: text, attempt, messages } = isBatch ? joinAll(shipment) : takeOnly(shipment)
+  const body = Buffer.from(text)
+  const headers = signRequest(body, { secrets, id, attempt, nowMs: clock.now(), userAgent })
 
   const begun = performance.now()
   const report = (codeClass: RequestOutcome['codeClass']): void =>
-    onRequest({ codeClass, durationMs: performance.now() - begun, messages: held.length })
+    onRequest({ codeClass, durationMs: performance.now() - begun, messages })
   try {
     const answer = await post({ headers, body })
     report(`${Math.floor(answer.status / 100)}xx`)
@@ -46,5 +48,20 @@ export async function postShipment(
     if (!(error instanceof PushFailure)) throw error
     report(error.kind)
     return error.kind === 'aborted' ? undefined : judgeFailure(error)
+  }
+}
+
+function takeOnly({ parts }: Shipment): Content {
+  const { body, message } = parts[0]!.messages[0]!
+  return { id: message.idempotencyKey, body, attempt: message.attempt, messages: 1 }
+}
+
+function joinAll({ parts }: Shipment): Content {
+  const held = parts.flatMap(({ messages }) => messages)
+  return {
+    id: batchId(held.map(({ message }) => message.idempotencyKey)),
+    body: `{"data":[${held.map(({ body }) => body).join(',')}]}`,
+    attempt: Math.max(...held.map(({ message }) => message.attempt)),
+    messages: held.length,
   }
 }

@@ -34,7 +34,7 @@ export function rotatePushSecret(
   const now = options.now ?? new Date()
   const expiresAt = new Date(now.getTime() + (options.overlapMs ?? SECRET_OVERLAP_MS))
   const predecessors = before.secrets
-    .filter((secret) => isActive(secret, now))
+    .filter((secret) => isActive(secret, now.getTime()))
     .map(({ secret, expiresAt: until }) => ({
       secret,
       expiresAt: until ?? expiresAt.toISOString(),
@@ -46,8 +46,10 @@ export function rotatePushSecret(
 }
 
 /** The secrets to sign with at a time, the current one first. */
-export function listActiveSecrets(secrets: PushSecrets, now: Date): PushSecret[] {
-  return secrets.secrets.filter((secret) => isActive(secret, now))
+export function listActiveSecrets({ secrets }: PushSecrets, nowMs: number): readonly PushSecret[] {
+  // Most have one, which is the current one.
+  if (secrets.length === 1 && secrets[0]!.expiresAt === null) return secrets
+  return secrets.filter((secret) => isActive(secret, nowMs))
 }
 
 /** For `consumer.push_sealed`; `seal` is the storage's, with its key. */
@@ -60,8 +62,8 @@ export function openPushSecrets(sealed: Buffer, open: (sealed: Buffer) => string
   return JSON.parse(open(sealed)) as PushSecrets
 }
 
-function isActive({ expiresAt }: PushSecret, now: Date): boolean {
-  return expiresAt === null || Date.parse(expiresAt) > now.getTime()
+function isActive({ expiresAt }: PushSecret, nowMs: number): boolean {
+  return expiresAt === null || Date.parse(expiresAt) > nowMs
 }
 
 function generateSecret(): string {

@@ -72,7 +72,10 @@ export class PushWorker {
   readonly #postOptions: PostOptions
   readonly #leaseMs: number
   readonly #stopping = new AbortController()
-  readonly #sending = new Set<Promise<void>>()
+  /** Requests under way. */
+  #sendingCount = 0
+  /** Called when the last request is over. */
+  #onIdle: (() => void) | undefined
   #consumer: Consumer
   #receiving: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -146,11 +149,18 @@ export class PushWorker {
     await this.#receiving
     this.#returnBacklog()
     const cancel = clock.setTimer(DRAIN_MS_MAX, () => void endpoint.close())
-    await Promise.all(this.#sending)
+    await this.#untilIdle()
     cancel()
     await endpoint.close()
     await this.#settler.flush()
     if (!this.#breaker.isClosed) this.#options.observer.onBreaker?.(this.#consumer, false)
+  }
+
+  #untilIdle(): Promise<void> {
+    if (this.#sendingCount === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+    })
   }
 
   async #receiveLoop(): Promise<void> {
@@ -205,10 +215,10 @@ export class PushWorker {
     if (this.#restMs > HOLD_MS_MAX) return 0
     // An endpoint in doubt gets one message, and the rest stays where others can see it.
     if (!this.#breaker.isClosed)
-      return size + this.#sending.size === 0 && this.#restMs === 0 ? 1 : 0
+      return size + this.#sendingCount === 0 && this.#restMs === 0 ? 1 : 0
     if (chars >= BACKLOG_CHARS_MAX || size >= BACKLOG_COUNT_MAX) return 0
     const ahead = Math.max(push.max_in_flight, this.#throughput.perSecond * (AHEAD_MS / 1000))
-    const free = (push.max_in_flight - this.#sending.size) * push.batch_size
+    const free = (push.max_in_flight - this.#sendingCount) * push.batch_size
     const wanted = Math.ceil(free + ahead) - readyCount
     const inTime = (push.rate_per_second ?? Infinity) * (RATED_AHEAD_MS / 1000) * push.batch_size
     // Not one by one: a claim costs the queue the same for one message as for hundreds.
@@ -244,7 +254,7 @@ export class PushWorker {
     const { push, clock } = this.#options
     this.#cancelPump?.()
     this.#cancelPump = undefined
-    while (this.#sending.size < push.max_in_flight && this.#backlog.readyCount > 0) {
+    while (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount > 0) {
       if (this.#stopping.signal.aborted) return
       const rest = this.#restMs
       if (rest > HOLD_MS_MAX) this.#returnBacklog()
@@ -256,28 +266,33 @@ export class PushWorker {
       const isProbe = this.#breaker.enter()
       this.#rate.take()
       const shipment = this.#backlog.take(isProbe ? 1 : push.batch_size)
-      if (shipment) this.#dispatch(shipment, isProbe)
+      if (shipment) void this.#dispatch(shipment, isProbe)
     }
-    this.#wake()
+    // A free slot and nothing to send: what is free again once the results are stored may be next.
+    if (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount === 0) {
+      this.#settler.hurry()
+    }
+    if (this.#restMs > 0 || this.#countWanted() > 0) this.#wake()
   }
 
-  #dispatch(shipment: Shipment, isProbe: boolean): void {
-    const sending = this.#send(shipment, isProbe)
-      .catch((error: unknown) => {
-        // A bug: the messages come again when their lease ends, and the log has the cause.
-        this.#breaker.cancelProbe()
-        this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
-      })
-      .finally(() => {
-        this.#sending.delete(sending)
-        this.#backlog.release(shipment)
-        this.#pump()
-      })
-    this.#sending.add(sending)
+  async #dispatch(shipment: Shipment, isProbe: boolean): Promise<void> {
+    this.#sendingCount++
+    try {
+      await this.#send(shipment, isProbe)
+    } catch (error) {
+      // A bug: the messages come again when their lease ends, and the log has the cause.
+      this.#breaker.cancelProbe()
+      this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
+    }
+    this.#sendingCount--
+    this.#backlog.release(shipment)
+    this.#pump()
+    if (this.#sendingCount === 0) this.#onIdle?.()
   }
 
   async #send(shipment: Shipment, isProbe: boolean): Promise<void> {
-    if (!(await this.#keepLeased(shipment))) {
+    const late = this.#listLate(shipment)
+    if (late.length > 0 && !(await this.#keepLeased(shipment, late))) {
       this.#breaker.cancelProbe()
       return
     }
@@ -296,7 +311,7 @@ export class PushWorker {
       case 'ack':
       case 'partial':
         this.#breaker.succeed(isProbe)
-        this.#throughput.add(shipment.parts.reduce((sum, part) => sum + part.messages.length, 0))
+        for (const { messages } of shipment.parts) this.#throughput.add(messages.length)
         break
       case 'fail':
         this.#breaker.fail(isProbe)
@@ -312,15 +327,17 @@ export class PushWorker {
     }
     if ('reason' in verdict) this.#lastReason = verdict.reason
     this.#tellBreaker(wasClosed)
+    this.#settle(shipment, verdict, isProbe)
+  }
 
+  #settle(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
     // In one call with what failed: else the queue could hand on what comes after it.
     const overtaken = listFailedGroups(shipment, verdict).flatMap((group) =>
       this.#backlog.drop(group),
     )
-    void this.#settler.settle([
-      ...settleShipment(shipment, verdict, isProbe),
-      ...overtaken.map((held) => returnMessage(held)),
-    ])
+    const settlements = settleShipment(shipment, verdict, isProbe)
+    for (const held of overtaken) settlements.push(returnMessage(held))
+    this.#settler.settleSoon(settlements)
   }
 
   #pause(reason: string): void {
@@ -332,25 +349,31 @@ export class PushWorker {
     )
   }
 
-  /** Makes sure of the lease for the whole of a request; false: all of it is lost. */
-  async #keepLeased(shipment: Shipment): Promise<boolean> {
+  /** Messages whose lease may end before a request would. */
+  #listLate({ parts }: Shipment): HeldMessage[] {
     const needMs = this.#options.clock.now() + this.#options.push.timeout_ms
-    const late = shipment.parts.flatMap(({ messages }) =>
-      messages.filter(({ leasedUntilMs }) => leasedUntilMs < needMs),
-    )
-    if (late.length > 0) {
-      await this.#extend(late)
-      for (const part of shipment.parts) {
-        const lost = part.messages.findIndex(({ leasedUntilMs }) => leasedUntilMs < needMs)
-        if (lost === -1) continue
-        // What follows a lost message would overtake it.
-        this.#giveBack([...part.messages.splice(lost), ...this.#backlog.drop(part.group)])
-      }
+    const late: HeldMessage[] = []
+    for (const { messages } of parts) {
+      for (const held of messages) if (held.leasedUntilMs < needMs) late.push(held)
+    }
+    return late
+  }
+
+  /** Makes sure of the lease for the whole of a request; false: all of it is lost. */
+  async #keepLeased(shipment: Shipment, late: readonly HeldMessage[]): Promise<boolean> {
+    await this.#extend(late)
+    const lost = new Set(this.#listLate(shipment))
+    for (const part of shipment.parts) {
+      const from = part.messages.findIndex((held) => lost.has(held))
+      if (from === -1) continue
+      // What follows a lost message would overtake it.
+      this.#giveBack([...part.messages.splice(from), ...this.#backlog.drop(part.group)])
     }
     return shipment.parts.some(({ messages }) => messages.length > 0)
   }
 
   async #extend(messages: readonly HeldMessage[]): Promise<void> {
+    if (messages.length === 0) return
     const visibilityTimeoutMs = this.#leaseMs
     const results = await this.#settler.settle(
       messages.map(({ message: { ackId } }) => ({ kind: 'extend', ackId, visibilityTimeoutMs })),
@@ -366,7 +389,8 @@ export class PushWorker {
   }
 
   #giveBack(messages: readonly HeldMessage[]): void {
-    void this.#settler.settle(messages.map((held) => returnMessage(held)))
+    this.#settler.settleSoon(messages.map((held) => returnMessage(held)))
+    this.#settler.hurry()
   }
 
   #watch(): void {

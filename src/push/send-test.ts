@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
+import type { EnvelopeSource } from '../log/envelope.ts'
 import type { Consumer } from '../queue/consumer.ts'
 import type { PushConfig } from '../storage/schema-types.ts'
 import { EndpointClient, type PushAnswer } from './endpoint-client.ts'
@@ -10,6 +11,8 @@ import type { PushSecrets } from './push-secrets.ts'
 import { signRequest } from './sign-request.ts'
 
 interface SendTestOptions extends GuardOptions {
+  /** Of the consumer's source. */
+  source: EnvelopeSource
   secrets: PushSecrets
   userAgent: string
 }
@@ -36,12 +39,12 @@ export async function sendTest(
   push: PushConfig,
   options: SendTestOptions,
 ): Promise<PushTestResult> {
-  const body = Buffer.from(makeSample(consumer, push))
+  const body = Buffer.from(makeSample(consumer, push, options.source))
   const headers = signRequest(body, {
     secrets: options.secrets,
     id: `test_${randomUUID()}`,
     attempt: 1,
-    now: new Date(),
+    nowMs: Date.now(),
     userAgent: options.userAgent,
   })
 
@@ -84,7 +87,7 @@ function describeResult(answer: PushAnswer, latencyMs: number): PushTestResult {
 }
 
 /** Of the shape of a message, and marked so that a receiver can tell. */
-function makeSample(consumer: Consumer, push: PushConfig): string {
+function makeSample(consumer: Consumer, push: PushConfig, source: EnvelopeSource): string {
   const [schema = 'public', table = 'sample'] = (consumer.tables[0] ?? '').split('.')
   const now = new Date().toISOString()
   const message = {
@@ -99,6 +102,7 @@ function makeSample(consumer: Consumer, push: PushConfig): string {
       commit_lsn: 0,
       commit_idx: 1,
       idempotency_key: `test_${randomUUID()}`,
+      database: { id: source.id, name: source.name },
       consumer: { id: consumer.id, name: consumer.name, annotations: consumer.annotations },
     },
     delivery: { attempt: 1, group: null, lease_expires_at: now },

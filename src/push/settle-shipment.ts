@@ -30,7 +30,10 @@ export function settleShipment(
 }
 
 /** Groups of which something failed: what waits behind it must not be sent before it. */
-export function listFailedGroups(shipment: Shipment, verdict: Verdict): string[] {
+export function listFailedGroups(
+  shipment: Shipment,
+  verdict: Verdict,
+): Shipment['parts'][number]['group'][] {
   if (verdict.kind === 'ack') return []
   const failed = verdict.kind === 'partial' ? verdict.failed : undefined
   return shipment.parts

@@ -16,12 +16,18 @@ interface SettlerOptions {
 interface Unit {
   settlements: readonly Settlement[]
   sinceMs: number
-  resolve: (results: SettlementResult[]) => void
+  resolve: ((results: SettlementResult[]) => void) | undefined
 }
 
 const SETTLEMENTS_MAX = 1000
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 5000
+/**
+ * Each call waits for the storage's disk and describes anew what is left of each
+ * lease: for one message as long as for hundreds. What a crash in these
+ * milliseconds loses is sent again.
+ */
+const LINGER_MS = 20
 
 /**
  * Settles for the worker: one call to the queue at a time, and what comes up
@@ -30,24 +36,48 @@ const RETRY_MS_MAX = 5000
 export class Settler {
   readonly #options: SettlerOptions
   #waiting: Unit[] = []
+  #count = 0
   #run: Promise<void> | undefined
+  /** Ends the wait for company. */
+  #endLinger: (() => void) | undefined
+  #isHurried = false
 
   constructor(options: SettlerOptions) {
     this.#options = options
   }
 
-  /** Resolves with nothing when it was given up: then the leases expire by themselves. */
+  /** At once. Resolves with nothing when it was given up: then the leases expire by themselves. */
   settle(settlements: readonly Settlement[]): Promise<SettlementResult[]> {
     if (settlements.length === 0) return Promise.resolve([])
     return new Promise((resolve) => {
-      this.#waiting.push({ settlements, sinceMs: this.#options.clock.now(), resolve })
-      this.#run ??= this.#settleAll()
+      this.#push(settlements, resolve)
+      this.hurry()
     })
+  }
+
+  /** Some milliseconds later, with what else comes up until then, unless hurried. */
+  settleSoon(settlements: readonly Settlement[]): void {
+    if (settlements.length > 0) this.#push(settlements, undefined)
+  }
+
+  /** There is nothing to wait for. */
+  hurry(): void {
+    if (this.#waiting.length === 0) return
+    this.#isHurried = true
+    this.#endLinger?.()
   }
 
   /** Resolves once everything handed in so far is settled or given up. */
   async flush(): Promise<void> {
+    this.hurry()
     await this.#run
+  }
+
+  #push(settlements: readonly Settlement[], resolve: Unit['resolve']): void {
+    this.#waiting.push({ settlements, sinceMs: this.#options.clock.now(), resolve })
+    this.#count += settlements.length
+    if (this.#count >= SETTLEMENTS_MAX) this.hurry()
+    this.#run ??= this.#settleAll()
   }
 
   async #settleAll(): Promise<void> {
@@ -55,13 +85,15 @@ export class Settler {
     await Promise.resolve()
     let retryMs = RETRY_MS_MIN
     while (this.#waiting.length > 0) {
+      if (!this.#isHurried) await this.#linger()
       const units = this.#takeUnits()
       try {
         const settlements = units.flatMap((unit) => unit.settlements)
         const results = await this.#options.queue.settle(this.#options.consumer(), settlements)
         let from = 0
         for (const { settlements: own, resolve } of units) {
-          resolve(results.slice(from, (from += own.length)))
+          resolve?.(results.slice(from, from + own.length))
+          from += own.length
         }
         retryMs = RETRY_MS_MIN
       } catch (error) {
@@ -74,22 +106,40 @@ export class Settler {
     this.#run = undefined
   }
 
+  /** By the real clock: it gathers what happens at the same time, and promises nothing. */
+  #linger(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LINGER_MS)
+      this.#endLinger = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
   #takeUnits(): Unit[] {
     let count = 0
     const fits = this.#waiting.findIndex(
       ({ settlements }) => (count += settlements.length) > SETTLEMENTS_MAX,
     )
     // One that is too large by itself goes alone.
-    return this.#waiting.splice(0, fits === -1 ? this.#waiting.length : Math.max(fits, 1))
+    const units = this.#waiting.splice(0, fits === -1 ? this.#waiting.length : Math.max(fits, 1))
+    for (const { settlements } of units) this.#count -= settlements.length
+    this.#endLinger = undefined
+    this.#isHurried = this.#isHurried && this.#waiting.length > 0
+    return units
   }
 
   #putBack(units: Unit[], error: unknown): void {
     const { clock, giveUpMs, onError } = this.#options
     const isGone = error instanceof MillraceError && error.code === 'not_found'
     const keep = units.filter(({ sinceMs }) => !isGone && clock.now() - sinceMs < giveUpMs)
-    for (const unit of units) if (!keep.includes(unit)) unit.resolve([])
+    for (const unit of units) if (!keep.includes(unit)) unit.resolve?.([])
     onError(error, keep.length < units.length)
     this.#waiting.unshift(...keep)
+    for (const { settlements } of keep) this.#count += settlements.length
+    // They have waited for long enough.
+    this.hurry()
   }
 
   #sleep(ms: number): Promise<void> {

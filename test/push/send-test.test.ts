@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -18,6 +19,7 @@ async function testConsumer(storage: Database, allow = ['127.0.0.0/8']): Promise
   const [stored] = await listPushConsumers(storage.db)
   const { consumer, push, sealed } = stored!
   return sendTest(consumer, push, {
+    source: { id: randomUUID(), name: 'shop' },
     guard: createAddressGuard(allow),
     secrets: openSecrets(consumer, sealed, SECRET_KEY),
     userAgent: 'Millrace/test',
@@ -40,7 +42,10 @@ describe('a test of the webhook', () => {
     const headers = request!.headers as Record<string, string>
     expect(() => new Webhook(secret).verify(request!.body, headers)).not.toThrow()
     expect(messagesOf(request!)).toMatchObject([
-      { action: 'insert', metadata: { test: true, consumer: { name: 'inventory' } } },
+      {
+        action: 'insert',
+        metadata: { test: true, database: { name: 'shop' }, consumer: { name: 'inventory' } },
+      },
     ])
   })
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { MillraceError } from '../../src/errors.ts'
 import { Settler } from '../../src/push/settler.ts'
@@ -105,4 +105,50 @@ test('flushing waits for the last call', async () => {
   expect(flushed).toBe(false)
   calls[0]!.succeed()
   await flush
+})
+
+describe('what may wait a moment', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  test('goes in one call with what comes up meanwhile', async () => {
+    const { settler, calls } = makeSettler()
+    settler.settleSoon([ack('a')])
+    await vi.advanceTimersByTimeAsync(10)
+    settler.settleSoon([ack('b')])
+    await vi.advanceTimersByTimeAsync(9)
+    expect(calls).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(calls.map(({ ids }) => ids)).toEqual([['a', 'b']])
+  })
+
+  test('goes at once when it is hurried, with what must go at once, and when it is much', async () => {
+    for (const end of [
+      (settler: Settler) => settler.hurry(),
+      (settler: Settler) => void settler.settle([ack('z')]),
+      (settler: Settler) => void settler.flush(),
+      (settler: Settler) => settler.settleSoon(Array(999).fill(ack('z'))),
+    ]) {
+      const { settler, calls } = makeSettler()
+      settler.settleSoon([ack('a')])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(calls).toEqual([])
+      end(settler)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(calls).toHaveLength(1)
+      expect(calls[0]!.ids[0]).toBe('a')
+    }
+  })
+
+  test('waits although the call before it was hurried', async () => {
+    const { settler, calls } = makeSettler()
+    void settler.settle([ack('a')])
+    await vi.advanceTimersByTimeAsync(0)
+    calls[0]!.succeed()
+    settler.settleSoon([ack('b')])
+    await vi.advanceTimersByTimeAsync(19)
+    expect(calls).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(calls).toHaveLength(2)
+  })
 })

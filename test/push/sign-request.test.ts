@@ -14,7 +14,13 @@ const HOUR_MS = 3_600_000
 const BODY = Buffer.from('{"record":{"id":1,"name":"Zoë ☕"}}')
 
 function sign(secrets = createPushSecrets(), now = new Date()): Record<string, string> {
-  return signRequest(BODY, { secrets, id: 'message-1', attempt: 3, now, userAgent: 'Millrace/1' })
+  return signRequest(BODY, {
+    secrets,
+    id: 'message-1',
+    attempt: 3,
+    nowMs: now.getTime(),
+    userAgent: 'Millrace/1',
+  })
 }
 
 describe('a request', () => {

@@ -1,5 +1,6 @@
 import { MillraceError } from '../../errors.ts'
 import type { AddressGuard } from '../../push/address-guard.ts'
+import type { EnvelopeSource } from '../../log/envelope.ts'
 import { openSecrets } from '../../push/open-push-consumer.ts'
 import { sendTest } from '../../push/send-test.ts'
 import { findStoredConsumer, resealPush } from '../../queue/consumer-store.ts'
@@ -55,7 +56,9 @@ export function createPushHandlers(deps: PushDeps): Handlers<typeof pushDefiniti
       const { push, pushSealed, name } = consumer
       if (!push) throw new MillraceError('conflict', `The consumer "${name}" has no webhook.`)
       const secrets = openSecrets(consumer, pushSealed, secretKey)
-      const result = await sendTest(consumer, push, { secrets, guard: pushGuard, userAgent })
+      const source = await readSource(db, consumer.sourceNo)
+      const guard = pushGuard
+      const result = await sendTest(consumer, push, { source, secrets, guard, userAgent })
       const { latencyMs, ...rest } = result
       return reply(200, { ...rest, latency_ms: latencyMs })
     },
@@ -67,4 +70,12 @@ export function createPushHandlers(deps: PushDeps): Handlers<typeof pushDefiniti
       return reply(200, keeper.presentRotation())
     },
   }
+}
+
+function readSource(db: Db, sourceNo: number): Promise<EnvelopeSource> {
+  return db
+    .selectFrom('millrace.source')
+    .select(['id', 'name'])
+    .where('source_no', '=', sourceNo)
+    .executeTakeFirstOrThrow()
 }
