@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -102,6 +102,26 @@ describe('the package that is published', () => {
     )
 
     expect(errors).toBe('')
+  })
+
+  test('asks nothing of Node: no module of its own, none of its globals without looking', async () => {
+    const files = await readdir(join(directory, 'src'), { recursive: true })
+    const code = files.filter((name) => name.endsWith('.js'))
+    expect(code.length).toBeGreaterThan(20)
+    for (const name of code) {
+      const text = await readFile(join(directory, 'src', name), 'utf8')
+      const imports = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+        ([, path]) => path!,
+      )
+      const foreign = imports.filter((path) => !path.startsWith('.'))
+      expect([name, foreign.filter((path) => path !== 'openapi-fetch')]).toEqual([name, []])
+      // In strings and comments they do no harm.
+      const bare = text.replaceAll(/\/\*.*?\*\/|\/\/.*$|'[^'\n]*'|`[^`]*`/gms, '')
+      expect([name, bare.match(/(?<![.\w?])(?:Buffer|__dirname|require|setImmediate)\b/)]).toEqual([
+        name,
+        null,
+      ])
+    }
   })
 
   test('runs', async () => {

@@ -1,0 +1,55 @@
+// A service of its own, for tests that end or freeze it. It says what it does, one JSON value a line.
+import { setTimeout as delay } from 'node:timers/promises'
+
+import {
+  createClient,
+  createWorker,
+  PermanentError,
+  RetryLater,
+  type Message,
+} from '../../../sdk/src/index.ts'
+
+const [consumer = '', mode = '', seed = '1'] = process.argv.slice(2)
+
+/** The same failures for the same seed. */
+let state = Number(seed)
+function random(): number {
+  state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+  return state / 2 ** 31
+}
+
+const say = (event: string, message: Message, more: object = {}): void =>
+  console.log(JSON.stringify({ event, seq: message.metadata.commit_lsn / 100, ...more }))
+
+async function work(signal: AbortSignal): Promise<void> {
+  if (mode === 'frozen') {
+    // The event loop stands still for longer than the lease lasts.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000)
+    return
+  }
+  const chance = random()
+  if (chance < 0.05) await delay(1500, undefined, { signal })
+  else await delay(random() * 30, undefined, { signal })
+  if (chance > 0.95) throw new PermanentError('by chance')
+  if (chance > 0.85) throw new RetryLater(0)
+  if (chance > 0.75) throw new Error('by chance')
+}
+
+const worker = createWorker(createClient(), {
+  consumer,
+  concurrency: mode === 'frozen' ? 1 : 20,
+  batchSize: mode === 'frozen' ? 1 : 25,
+  visibilityTimeoutMs: 1000,
+  async handle(message, { signal }) {
+    say('begin', message)
+    try {
+      await work(signal)
+    } finally {
+      say('end', message)
+    }
+  },
+})
+worker.on('settled', ({ message, status }) => say('settled', message, { status }))
+worker.on('leaseLost', ({ message, phase }) => say('lost', message, { phase }))
+process.once('SIGTERM', () => void worker.stop())
+await worker.run()
