@@ -137,7 +137,7 @@ function judgeSource({ id, name, state, state_reason: reason }: LiveSource): Mat
   return [{ key: id, tone, text, href: `/sources/${name}/health`, action: 'Look' }]
 }
 
-function judgeConsumer({ id, name, paused, stats }: LiveConsumer): Matter[] {
+function judgeConsumer({ id, name, mode, paused, stats }: LiveConsumer): Matter[] {
   const matters: Matter[] = []
   if (stats.dead > 0) {
     matters.push({
@@ -160,7 +160,10 @@ function judgeConsumer({ id, name, paused, stats }: LiveConsumer): Matter[] {
       text: (
         <>
           The oldest message of <strong>{name}</strong> has waited for {formatDuration(age)}
-          {stats.waiters === 0 && stats.leased === 0 && ', and nobody receives'}.
+          {mode === 'push'
+            ? stats.retrying > 0 && ', and its webhook fails'
+            : stats.waiters === 0 && stats.leased === 0 && ', and nobody receives'}
+          .
         </>
       ),
       href: `/consumers/${name}`,
@@ -218,12 +221,12 @@ function Consumers({
                   <tr key={id} class="link" onClick={() => route(`/consumers/${name}`)}>
                     <td>
                       <span class="row">
-                        <a class="plain" href={`/consumers/${name}`} onClick={stop}>
+                        <a class="plain nowrap" href={`/consumers/${name}`} onClick={stop}>
                           {name}
                         </a>
                         {paused && <Tag tone="warn">Paused</Tag>}
                         {mode === 'push' && <Label>push</Label>}
-                        <span class="faint small">{source}</span>
+                        <span class="faint small wide-only">{source}</span>
                       </span>
                     </td>
                     <td class="min">

@@ -18,7 +18,7 @@ const STEPS: [ms: number, text: string][] = [
 ]
 
 /** The part of the axis that the word at its beginning takes up. */
-const COMMIT_WIDTH = 0.22
+const COMMIT_WIDTH = 0.25
 /** Behind it a label would stand out at the right. */
 const END = 0.93
 /** An axis shorter than that would make much of little. */
