@@ -26,8 +26,8 @@ export function signRequest(body: Buffer, options: SignOptions): Record<string, 
   const { secrets, id, attempt, nowMs, userAgent } = options
   const timestamp = String(Math.floor(nowMs / 1000))
   const headers: Record<string, string> = {
-    'user-agent': userAgent,
     ...secrets.headers,
+    'user-agent': userAgent,
     'content-type': 'application/json',
     'webhook-id': id,
     'webhook-timestamp': timestamp,

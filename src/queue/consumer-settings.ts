@@ -41,7 +41,7 @@ const columnsSchema = z
 
 /** These are ours or the connection's; a consumer cannot set them. */
 const RESERVED_HEADER =
-  /^(?:host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|proxy-.*|webhook-.*|millrace-.*)$/i
+  /^(?:host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|user-agent|proxy-.*|webhook-.*|millrace-.*)$/i
 
 const headersSchema = z
   .record(

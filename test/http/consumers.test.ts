@@ -150,6 +150,7 @@ describe('a consumer', () => {
     [{ mode: 'push' }, '/push'],
     [{ mode: 'push', push: { url: 'ftp://example.com' } }, '/push/url'],
     [{ push: { ...PUSH, headers: { 'Webhook-Id': '1' } } }, '/push/headers/Webhook-Id'],
+    [{ push: { ...PUSH, headers: { 'User-Agent': 'me' } } }, '/push/headers/User-Agent'],
     [{ push: { ...PUSH, headers: { a: 'b\nc' } } }, '/push/headers/a'],
     [{ start_from: 'yesterday' }, '/start_from'],
     [{ visibility_timeout_ms: 999 }, '/visibility_timeout_ms'],
