@@ -1,3 +1,4 @@
+import { createConsumerBackfills } from './backfills.ts'
 import type { components } from './generated/schema.ts'
 import { bodyOf, type CallOptions, type Http, type Query, type RequestBody } from './http.ts'
 import { listAll, type Page } from './list-all.ts'
@@ -19,7 +20,8 @@ export type Consumers = ReturnType<typeof createConsumers>
 
 const at = (consumer: string) => ({ params: { path: { consumer } } })
 
-export function createConsumers({ api, repeatable, once }: Http) {
+export function createConsumers(http: Http) {
+  const { api, repeatable, once } = http
   const list = (
     query: Query<'/v1/consumers', 'get'> = {},
     options?: CallOptions,
@@ -27,6 +29,8 @@ export function createConsumers({ api, repeatable, once }: Http) {
     bodyOf(api.GET('/v1/consumers', { params: { query }, ...repeatable(options) }))
 
   return {
+    backfills: createConsumerBackfills(http),
+
     list,
     listAll: (options?: CallOptions) =>
       listAll((cursor) => list(cursor === undefined ? {} : { cursor }, options)),

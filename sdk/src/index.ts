@@ -1,3 +1,4 @@
+export type { Backfill } from './backfills.ts'
 export { createClient, type Client } from './client.ts'
 export type {
   Consumer,

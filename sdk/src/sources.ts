@@ -1,3 +1,4 @@
+import { createSourceBackfills } from './backfills.ts'
 import type { components } from './generated/schema.ts'
 import type { FanOut } from './consumers.ts'
 import { bodyOf, type CallOptions, type Http, type Query } from './http.ts'
@@ -16,7 +17,8 @@ const at = (source: string) => ({ params: { path: { source } } })
 /** Making a slot waits for the transactions that run in the database. */
 const CREATE_MS = 120_000
 
-export function createSources({ api, repeatable, once }: Http) {
+export function createSources(http: Http) {
+  const { api, repeatable, once } = http
   const list = (
     query: Query<'/v1/sources', 'get'> = {},
     options?: CallOptions,
@@ -24,6 +26,8 @@ export function createSources({ api, repeatable, once }: Http) {
     bodyOf(api.GET('/v1/sources', { params: { query }, ...repeatable(options) }))
 
   return {
+    backfills: createSourceBackfills(http),
+
     list,
     listAll: (options?: CallOptions) =>
       listAll((cursor) => list(cursor === undefined ? {} : { cursor }, options)),
@@ -61,10 +65,7 @@ export function createSources({ api, repeatable, once }: Http) {
     },
 
     /** Every check by name, with what mends it; creates nothing. */
-    test: (
-      body: Schemas['SourceCreate'],
-      options?: CallOptions,
-    ): Promise<Schemas['Checks']> =>
+    test: (body: Schemas['SourceCreate'], options?: CallOptions): Promise<Schemas['Checks']> =>
       bodyOf(api.POST('/v1/sources/test', { body, ...repeatable(options) })),
 
     /** The same of a connected source, and what its reader says. */

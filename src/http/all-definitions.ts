@@ -1,4 +1,5 @@
 import type { RouteDefinitions } from './route.ts'
+import { backfillDefinitions } from './routes/backfills.ts'
 import { consumerDefinitions } from './routes/consumers.ts'
 import { messageDefinitions } from './routes/messages.ts'
 import { movementDefinitions } from './routes/movements.ts'
@@ -17,6 +18,7 @@ export const allDefinitions = {
   ...consumerDefinitions,
   ...pushDefinitions,
   ...movementDefinitions,
+  ...backfillDefinitions,
   ...messageDefinitions,
   ...previewDefinitions,
   ...sourceDefinitions,

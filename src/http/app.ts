@@ -16,6 +16,7 @@ import { createOpenApiYaml } from './openapi-document.ts'
 import { readOverview } from './overview.ts'
 import { OverviewStream } from './overview-stream.ts'
 import { createProblem } from './problem.ts'
+import { backfillDefinitions, createBackfillHandlers } from './routes/backfills.ts'
 import { consumerDefinitions, createConsumerHandlers } from './routes/consumers.ts'
 import { createEventHandlers, eventDefinitions } from './routes/events.ts'
 import { createMessageHandlers, messageDefinitions } from './routes/messages.ts'
@@ -89,6 +90,8 @@ export function createApp(deps: AppDeps): App {
   const pushHandlers = createPushHandlers({ db, secretKey, pushGuard, userAgent })
   mountRoutes(app, pushDefinitions, pushHandlers, options)
   mountRoutes(app, movementDefinitions, createMovementHandlers({ db, queues }), options)
+  const backfillHandlers = createBackfillHandlers({ database, queues, secretKey })
+  mountRoutes(app, backfillDefinitions, backfillHandlers, options)
   mountRoutes(app, messageDefinitions, createMessageHandlers({ database, queues }), options)
   mountRoutes(app, previewDefinitions, createPreviewHandlers(database), options)
   mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)

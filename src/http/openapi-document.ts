@@ -24,6 +24,7 @@ const PARAMETERS: Record<string, string> = {
   consumer: 'Name or id of the consumer.',
   source: 'Name or id of the source.',
   token: 'Id of the token.',
+  id: 'Id of the backfill.',
 }
 
 const TAGS = [
@@ -31,6 +32,7 @@ const TAGS = [
   { name: 'Consumers', description: 'Named views of the log, one for each service.' },
   { name: 'Sources', description: 'Databases whose changes are captured.' },
   { name: 'Tokens', description: 'Who may do what.' },
+  { name: 'Backfills', description: 'Bringing the rows that exist already.' },
   { name: 'Operations', description: 'Health, metrics and this document.' },
   { name: 'Sequin', description: 'The calls of Sequin’s clients, who change a URL and a token.' },
 ]

@@ -136,6 +136,10 @@ export async function createConsumer(
           next_lease_no: 1,
         })
         .execute()
+      if (columns.start_from === 'backfill' || columns.kind === 'rows') {
+        const { source_no } = source
+        await trx.insertInto('millrace.backfill').values({ source_no, consumer_no }).execute()
+      }
       await notifyConfig(trx)
       return readConsumerNo(trx, consumer_no)
     })

@@ -64,6 +64,13 @@ function checkName(name: string, end: number): { name: string; end: number } | s
   return { name, end }
 }
 
+/** The pattern of one table; names are quoted where they could be read otherwise. */
+export function quoteTableName({ schema, table }: Pick<Relation, 'schema' | 'table'>): string {
+  const quote = (name: string): string =>
+    name.trim() !== name || /[.*"]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name
+  return `${quote(schema)}.${quote(table)}`
+}
+
 /** Whether any of the patterns takes the table. Malformed ones, which saving refuses, take none. */
 export function compileTablePatterns(
   tables: readonly string[],
