@@ -316,6 +316,55 @@ describe('a push consumer', () => {
   })
 })
 
+describe('an endpoint that cannot be reached', () => {
+  test.for([
+    ['https://10.0.0.1/hook', /^blocked: the address 10\.0\.0\.1 is private/],
+    ['http://rebind.example/hook', /^blocked: rebind\.example: the address 169\.254\.169\.254/],
+    ['http://127.0.0.1:1/hook', /^connect: .*REFUSED/],
+  ] as const)(
+    '%s fails its messages with the reason, and keeps them',
+    async ([url, reason], { storage, startPush }) => {
+      const source = await givenSource(storage)
+      const consumer = await givenPushConsumer(storage, source.sourceNo, url)
+      await source.append(orders(3))
+      const isOpen: boolean[] = []
+      await startPush({
+        resolve: (_hostname, done) => done(null, [{ address: '169.254.169.254', family: 4 }]),
+        observer: { onBreaker: (_consumer, open) => isOpen.push(open) },
+      })
+      await until('its breaker is open', () => isOpen.length > 0)
+      await until('each has a reason', async () => {
+        const reasons = await reasonsOf(storage, consumer)
+        return reasons.length === 3 && reasons.every((text) => reason.test(text ?? ''))
+      })
+      const { rows } = await storage.pool.query('select from millrace.delivery where state = $1', [
+        'dead',
+      ])
+      expect(rows).toEqual([])
+    },
+  )
+
+  test('one that hangs frees its slots in time, and has the rest of its messages afterwards', async ({
+    storage,
+    givenReceiver,
+    startPush,
+  }) => {
+    const source = await givenSource(storage)
+    const receiver = await givenReceiver((response, _request, index) => {
+      if (index >= 4) response.end()
+    })
+    const consumer = await givenPushConsumer(storage, source.sourceNo, receiver.url, {
+      push: { max_in_flight: 4, timeout_ms: 300 },
+    })
+    const last = await source.append(orders(20))
+    await startPush()
+    await untilSettled(storage, consumer, last)
+    expect(new Set(ids(receiver))).toEqual(new Set(orders(20).map(({ id }) => id)))
+    expect(ids(receiver)).toHaveLength(24)
+    expect(receiver.openCount()).toBe(0)
+  })
+})
+
 describe('a process that stops', () => {
   test('waits for its requests, gives back the rest, and burns no attempt', async ({
     storage,
@@ -453,6 +502,39 @@ describe('switching a consumer', () => {
       orders(105).map(({ id }) => id),
     )
     expect(receiver.requests).toHaveLength(35)
+  })
+
+  test('to pull and back while requests are under way sends none of them twice', async ({
+    storage,
+    givenReceiver,
+    startPush,
+  }) => {
+    const source = await givenSource(storage)
+    const answers: (() => void)[] = []
+    let isHeld = true
+    const receiver = await givenReceiver((response) => {
+      if (isHeld) answers.push(() => response.end())
+      else response.end()
+    })
+    const consumer = await givenPushConsumer(storage, source.sourceNo, receiver.url, {
+      push: { max_in_flight: 3 },
+    })
+    const last = await source.append(orders(30))
+    const { workers } = await startPush()
+    await until('three requests are open', () => answers.length === 3)
+
+    await setMode(storage, consumer, 'pull')
+    const switched = workers.refresh()
+    isHeld = false
+    for (const answer of answers) answer()
+    await switched
+    await setMode(storage, consumer, 'push')
+    await workers.refresh()
+    await untilSettled(storage, consumer, last)
+
+    expect(ids(receiver).toSorted((a, b) => a - b)).toEqual(orders(30).map(({ id }) => id))
+    const attempts = receiver.requests.map(({ headers }) => headers['millrace-attempt'])
+    expect(new Set(attempts)).toEqual(new Set(['1']))
   })
 
   test('to another URL takes effect without a restart', async ({
