@@ -143,9 +143,17 @@ describe('millrace tail', () => {
 })
 
 describe('millrace tail --consumer', () => {
-  test('follows what a consumer selects, and consumes none', async ({ url, source, client }) => {
+  test('follows what a consumer selects, and consumes none', async ({
+    url,
+    source,
+    client,
+    storage,
+  }) => {
     await client.consumers.patch(CONSUMER, { filter: 'record.id > 2' })
     await source.append(orders(3))
+    await storage.pool.query(
+      `update millrace.log set action = 'u', changes = '{"status":"placed"}' where seq = 3`,
+    )
     const tail = runMillrace(['tail', '--consumer', CONSUMER, '--from', '2000-01-01'], {
       environment: { MILLRACE_URL: url, MILLRACE_TOKEN: ADMIN_TOKEN },
     })
@@ -157,7 +165,10 @@ describe('millrace tail --consumer', () => {
 
     expect(await tail.ended).toBe(0)
     const shown = tail.lines.filter((line) => line.includes('public.orders'))
-    expect(shown.map((line) => /\{.*\}$/.exec(line)?.[0])).toEqual(['{"id":3}', '{"id":4}'])
+    expect(shown.map((line) => /\{.*\}$/.exec(line)?.[0])).toEqual([
+      '{"id":3}  was {"status":"placed"}',
+      '{"id":4}',
+    ])
     expect(await client.consumers.stats(CONSUMER)).toMatchObject({ leased: 0 })
   })
 })

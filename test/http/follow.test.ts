@@ -61,6 +61,17 @@ describe('the changes of a consumer', () => {
     expect([seqsOf(second.body), second.body.has_more]).toEqual([[1500], false])
   })
 
+  test('have the columns that the consumer gets, and no others', async ({ storage, api }) => {
+    const source = await givenSource(storage)
+    await givenConsumer(storage, source.sourceNo)
+    await api.call('PATCH', '/v1/consumers/inventory', { columns: { exclude: ['note'] } })
+    await source.append([{ id: 1, record: { note: 'secret' } }])
+
+    const { body } = await api.call('GET', '/v1/consumers/inventory/changes')
+
+    expect(body.data.map(({ record }: { record: object }) => record)).toEqual([{ id: 1 }])
+  })
+
   test.for(['after=-1', 'after=soon', 'limit=0', 'table=orders'])(
     'are refused for %s',
     async (query, { storage, api }) => {

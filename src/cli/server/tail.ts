@@ -156,8 +156,11 @@ async function readSince(
 
 function showChange({ show, terminal }: Session, change: LoggedChange): void {
   show(change, () => {
-    const { seq, action, table_schema, table_name, record, commit_timestamp } = change
+    const { seq, action, table_schema, table_name, record, changes, commit_timestamp } = change
     const head = `${commit_timestamp}  ${seq}  ${terminal.paint('cyan', action)}`
-    return [`${head}  ${table_schema}.${table_name}  ${JSON.stringify(record)}`]
+    // What it was before, as far as Postgres sends it.
+    const hasChanges = changes !== null && Object.keys(changes).length > 0
+    const former = hasChanges ? terminal.paint('gray', `  was ${JSON.stringify(changes)}`) : ''
+    return [`${head}  ${table_schema}.${table_name}  ${JSON.stringify(record)}${former}`]
   })
 }

@@ -30,7 +30,7 @@ export interface FollowedChanges {
 
 /**
  * What a consumer selects from the log, filter included, in order and whatever became of
- * it. Nothing is delivered. An entry on which the filter fails counts: it is a dead message.
+ * it, with the columns that it gets. Nothing is delivered. An entry on which the filter fails counts: it is a dead message.
  */
 export async function followConsumer(
   { db, pool }: Database,
@@ -55,7 +55,9 @@ export async function followConsumer(
     },
     { relationNos, actions: selection.actions },
   )
-  const found = scanned.filter((entry) => selection.matches(entry) !== false)
+  const found = scanned
+    .filter((entry) => selection.matches(entry) !== false)
+    .map((entry) => ({ ...entry, ...selection.project(entry) }))
   const entries = found.slice(0, limit)
   if (found.length > limit) return { entries, lastSeq: entries.at(-1)!.seq, hasMore: true }
   // Short of both bounds the log was read to its end.
