@@ -7,6 +7,7 @@ import { lazyPart } from '../lazy-part.tsx'
 import { Label, Loaded, Note, Skeletons, Tag } from '../ui/parts.tsx'
 import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
+import { Backfills } from './backfills.tsx'
 import { ConsumerActions } from './consumer-actions.tsx'
 import { ConsumerSettings } from './consumer-settings.tsx'
 import { DeadLetters } from './dead-letters.tsx'
@@ -22,6 +23,7 @@ const TABS = [
   ['', 'Messages'],
   ['dead-letters', 'Dead letters'],
   ['tail', 'Live tail'],
+  ['backfills', 'Backfills'],
   ['settings', 'Settings'],
   ['use', 'Use it'],
 ] as const
@@ -45,7 +47,8 @@ export function Consumer() {
                 {consumer.paused && <Tag tone="warn">Paused</Tag>}
               </h1>
               <p>
-                {consumer.actions.join(', ')} of <Tables tables={consumer.tables} /> from{' '}
+                {consumer.kind === 'rows' ? 'the latest rows' : consumer.actions.join(', ')} of{' '}
+                <Tables tables={consumer.tables} /> from{' '}
                 <a href={`/sources/${consumer.source}`}>{consumer.source}</a>
               </p>
             </div>
@@ -81,6 +84,7 @@ export function Consumer() {
           {tab === '' && <Messages consumer={consumer} />}
           {tab === 'dead-letters' && <DeadLetters consumer={consumer} />}
           {tab === 'tail' && <ConsumerTail consumer={consumer} />}
+          {tab === 'backfills' && <Backfills of={{ consumer: name }} tables={consumer.tables} />}
           {tab === 'settings' && <ConsumerSettings consumer={consumer} onChanged={query.reload} />}
           {tab === 'use' && <UseIt consumer={consumer} />}
         </div>

@@ -26,7 +26,8 @@ interface Form {
   selection: SelectionForm
   mode: 'pull' | 'push'
   push: PushForm
-  start: 'now' | 'earliest' | 'time'
+  kind: 'changes' | 'rows'
+  start: 'now' | 'earliest' | 'time' | 'backfill'
   time: string
 }
 
@@ -44,6 +45,7 @@ const START: Form = {
   },
   mode: 'pull',
   push: PUSH_START,
+  kind: 'changes',
   start: 'now',
   time: '',
 }
@@ -52,6 +54,7 @@ const STARTS = [
   ['now', 'With the next change'],
   ['earliest', 'With the oldest change in the log'],
   ['time', 'With a moment of the past'],
+  ['backfill', 'With the rows that exist, then changes'],
 ] as const
 
 export function NewConsumer() {
@@ -132,6 +135,20 @@ export function NewConsumer() {
       </section>
       <section class="form-section" aria-label="What it selects">
         <h2>What it gets</h2>
+        <Choices
+          legend="Kind"
+          name="kind"
+          value={form.kind}
+          onChange={(kind) => change({ kind })}
+          options={[
+            { value: 'changes', title: 'Changes', text: 'Every insert, update and delete.' },
+            {
+              value: 'rows',
+              title: 'Rows',
+              text: 'The latest state of each row, those that exist first. For caches and indexes.',
+            },
+          ]}
+        />
         <SelectionFields
           source={source}
           form={form.selection}
@@ -161,11 +178,11 @@ export function NewConsumer() {
         <div class="fields">
           <Select
             label="It begins"
-            value={form.start}
-            options={STARTS}
+            value={form.kind === 'rows' ? 'backfill' : form.start}
+            options={form.kind === 'rows' ? STARTS.slice(-1) : STARTS}
             onChange={(start) => change({ start: start as Form['start'] })}
           />
-          {form.start === 'time' && (
+          {form.kind === 'changes' && form.start === 'time' && (
             <Field
               label="From"
               type="datetime-local"
@@ -196,11 +213,13 @@ function toBody(form: Form, source: string): Body {
     ...toSelection(form.selection),
     mode: form.mode,
     ...(form.mode === 'push' ? { push: toPush(form.push) } : {}),
+    kind: form.kind,
     start_from: startFrom(form),
   }
 }
 
-function startFrom({ start, time }: Form): string {
+function startFrom({ kind, start, time }: Form): string {
+  if (kind === 'rows') return 'backfill'
   if (start !== 'time') return start
   return time === '' ? 'now' : new Date(time).toISOString()
 }

@@ -13,12 +13,14 @@ import { SourceState } from '../ui/source-state.tsx'
 import { SourceTrouble } from '../ui/source-trouble.tsx'
 import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
+import { Backfills } from './backfills.tsx'
 import { Changes } from './changes.tsx'
 
 const TABS = [
   ['', 'Changes'],
   ['health', 'Health'],
   ['tables', 'Tables'],
+  ['backfills', 'Backfills'],
 ] as const
 
 export function Source() {
@@ -72,6 +74,7 @@ export function Source() {
             {tab === '' && <Changes source={name} />}
             {tab === 'health' && <Health source={name} />}
             {tab === 'tables' && <Tables source={name} />}
+            {tab === 'backfills' && <Backfills of={{ source: name }} tables={[]} />}
           </>
         )}
       </Loaded>
