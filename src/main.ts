@@ -99,7 +99,13 @@ async function startParts(
     const lagReport = new LagReport({ pool, logger, processId, reports: () => capture.reports() })
     lagReport.start()
     stops.push(() => lagReport.stop())
-    const retention = new LogRetention({ pool, logger, retentionMs: config.retentionMs })
+    const retention = new LogRetention({
+      pool,
+      logger,
+      retentionMs: config.retentionMs,
+      limitBytes: config.logLimitBytes,
+      onDroppedUnread: ({ source, changes }) => metrics.countDroppedUnread(source, changes),
+    })
     retention.start()
     stops.push(() => retention.stop())
   }

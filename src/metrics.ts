@@ -17,6 +17,7 @@ const NAME = {
   sourceLag: 'millrace_source_lag_bytes',
   sourceChanges: 'millrace_source_changes_total',
   sourceUndecodable: 'millrace_source_undecodable_total',
+  logDroppedUnread: 'millrace_log_dropped_unread_total',
   pushRequests: 'millrace_push_requests_total',
   pushRequestDuration: 'millrace_push_request_duration_seconds',
   pushBreakerOpen: 'millrace_push_breaker_open',
@@ -72,6 +73,11 @@ export class Metrics {
     NAME.receiveWaiters,
     'Receive calls that wait in this process.',
     ['consumer'],
+  )
+  readonly #logDroppedUnread = this.#counter(
+    NAME.logDroppedUnread,
+    'Changes dropped unread because the log had reached its limit.',
+    ['source'],
   )
   readonly #sourceLag = this.#gauge(NAME.sourceLag, 'WAL written and not yet stored.', ['source'])
   readonly #sourceChanges = this.#counter(
@@ -145,6 +151,10 @@ export class Metrics {
   countPushRequest(consumer: Consumer, codeClass: string, durationMs: number): void {
     this.#pushRequests.inc({ consumer: consumer.name, code_class: codeClass })
     this.#pushRequestDuration.observe({ consumer: consumer.name }, durationMs / 1000)
+  }
+
+  countDroppedUnread(source: string, changes: number): void {
+    this.#logDroppedUnread.inc({ source }, changes)
   }
 
   setPushBreaker(consumer: Consumer, isOpen: boolean): void {

@@ -1,37 +1,20 @@
 import type pg from 'pg'
 
 import type { Logger } from '../log.ts'
+import { keepLogWithin, type DroppedUnread } from './log-limit.ts'
 import { listFullPartitions, dropPartition } from './partition.ts'
+import { readFloor } from './retention-floor.ts'
 
 const CHECK_MS = 60_000
-
-/**
- * The first seq of a source's log that somebody still needs: a consumer that has
- * not read it, or a message that is leased, set aside or dead. Dead letters count:
- * they can be redriven only while their change is there.
- */
-const FLOOR = `
-select least(
-  (select min(newest.cursor_seq) + 1
-   from millrace.consumer
-   cross join lateral (
-     select cursor_seq from millrace.tick
-     where tick.consumer_no = consumer.consumer_no order by version desc limit 1
-   ) as newest
-   where source_no = $1),
-  (select min(held.seq) from millrace.consumer
-   join millrace.lease using (consumer_no), unnest(seqs) as held (seq) where source_no = $1),
-  (select min(seq) from millrace.consumer join millrace.delivery using (consumer_no)
-   where source_no = $1 and state in ('waiting', 'retrying', 'leased', 'dead')),
-  (select min(cursor_seq) + 1 from millrace.consumer join millrace.replay using (consumer_no)
-   where source_no = $1 and finished_at is null)
-)::text as floor`
 
 interface RetentionOptions {
   pool: pg.Pool
   logger: Logger
   /** How long changes are kept after their commit, in ms, at least. */
   retentionMs: number
+  /** Bytes of the whole log, past which changes go unread; undefined: none. */
+  limitBytes?: number | undefined
+  onDroppedUnread?: (dropped: DroppedUnread) => void
 }
 
 /**
@@ -64,8 +47,20 @@ export class LogRetention {
     try {
       const dropped = await dropOldPartitions(this.#options)
       if (dropped.length > 0) this.#options.logger.info('old partitions were dropped', { dropped })
+      await this.#keepWithinLimit()
     } catch (error) {
       this.#options.logger.warn('old partitions were not dropped', { error: String(error) })
+    }
+  }
+
+  async #keepWithinLimit(): Promise<void> {
+    const { pool, logger, limitBytes, onDroppedUnread } = this.#options
+    if (limitBytes === undefined) return
+    const { dropped, unread } = await keepLogWithin(pool, limitBytes)
+    if (dropped.length > 0) logger.info('partitions over the limit were dropped', { dropped })
+    for (const lost of unread) {
+      logger.error('changes were dropped that somebody had not read', { ...lost })
+      onDroppedUnread?.(lost)
     }
   }
 }
@@ -88,12 +83,6 @@ export async function dropOldPartitions({
     }
   }
   return dropped
-}
-
-async function readFloor(pool: pg.Pool, sourceNo: number): Promise<number | null> {
-  const { rows } = await pool.query<{ floor: string | null }>(FLOOR, [sourceNo])
-  const floor = rows[0]?.floor
-  return floor == null ? null : Number(floor)
 }
 
 async function isOver(pool: pg.Pool, name: string, retentionMs: number): Promise<boolean> {
