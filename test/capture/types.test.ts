@@ -168,6 +168,19 @@ describe('a source in', () => {
   })
 })
 
+test('an interval without end is a word', async ({ storage, shop }) => {
+  const { rows } = await shop.query<{ version: number }>(
+    `select current_setting('server_version_num')::int / 10000 as version`,
+  )
+  // They came with Postgres 17.
+  const literal = rows[0]!.version >= 17 ? `'-infinity'` : 'null'
+  await shop.query('create table t (id int primary key, i interval)')
+  await using capture = new Capture(storage, await makeSource(storage, shop))
+  await shop.query(`insert into t values (1, ${literal})`)
+  const [entry] = await capture.waitFor(1)
+  expect(entry!.record).toBe(`{"id":1,"i":${literal.replaceAll("'", '"')}}`)
+})
+
 test('a type that was altered or dropped while it streams is text', async ({ storage, shop }) => {
   await shop.query(
     `create type pair as (a int, b int); create table t (id int primary key, p pair)`,
