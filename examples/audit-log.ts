@@ -1,6 +1,6 @@
 // Writes down who changed what, when, from which value to which: exactly once.
 //
-//   MILLRACE_TOKEN=… AUDIT_URL=postgres://… node examples/audit-log.ts
+//   MILLRACE_TOKEN=… AUDIT_URL=postgres://… npx node examples/audit-log.ts
 //
 // Who: the application says it in its transaction, and it arrives with every change of it:
 //   select pg_logical_emit_message(true, 'millrace.annotate', '{"user": "ada"}');

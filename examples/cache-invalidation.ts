@@ -1,6 +1,6 @@
 // Keeps a cache of orders true: whatever changes the table, whoever does it, the entry goes.
 //
-//   MILLRACE_TOKEN=… DATABASE_URL=… node examples/cache-invalidation.ts
+//   MILLRACE_TOKEN=… DATABASE_URL=… npx node examples/cache-invalidation.ts
 //
 // Every process that has a cache needs a consumer of its own; it names it after itself and
 // deletes it in the end. A shared cache such as Redis needs one for all.

@@ -1,6 +1,6 @@
 // A full-text index of orders that follows the table: here SQLite's, in a file of its own.
 //
-//   MILLRACE_TOKEN=… node examples/search-index.ts orders.sqlite
+//   MILLRACE_TOKEN=… npx node examples/search-index.ts orders.sqlite
 //   sqlite3 orders.sqlite "select id from orders where orders match 'lane'"
 //
 // An index wants the newest state of each row, not the way to it. So a message that is older

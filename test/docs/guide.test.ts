@@ -41,8 +41,8 @@ describe('the guide through the fan-out', () => {
           '-euo',
           'pipefail',
           '-c',
-          `millrace() { node ${CHECKOUT}/bin/millrace.js "$@"; }
-         psql() { node --input-type=module -e '
+          `millrace() { ${process.execPath} ${CHECKOUT}/bin/millrace.js "$@"; }
+         psql() { ${process.execPath} --input-type=module -e '
            import pg from "pg"
            const client = new pg.Client(process.argv[1])
            await client.connect()

@@ -19,7 +19,7 @@ test('the fan-out workers handle every order once each, and stop when told to', 
   )
   const [inventory, shipping, invoicing] = await Promise.all(
     // Shipping refuses the one without an address.
-    running.map((service, index) => service.waitForLines(/^order/, [5, 4, 5][index]!)),
+    running.map((service, index) => service.waitForLines(/^order/, [5, 4, 5][index])),
   )
   const codes = await Promise.all(running.map((service) => service.stop()))
 

@@ -24,7 +24,8 @@ export function runExample(
   environment: Record<string, string>,
 ): RunningExample {
   const [program = '', ...args] = commandLine
-  const child = spawn(program, args, {
+  // The Node of this process reads TypeScript; the first in the path may be an older one.
+  const child = spawn(program === 'node' ? process.execPath : program, args, {
     cwd: EXAMPLES,
     env: { PATH: process.env['PATH'], NODE_NO_WARNINGS: '1', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
