@@ -320,6 +320,17 @@ describe('a name', () => {
     })
   })
 
+  test('is not even looked up for a URL that may not be pushed to', async () => {
+    let lookups = 0
+    const resolve: Resolve = () => {
+      lookups++
+    }
+    const failure = await failureOf(openClient('https://me:pass@public.example/', { resolve }))
+    expect(failure).toMatchObject({ kind: 'blocked' })
+    expect(failure.message).toContain('user name or password')
+    expect(lookups).toBe(0)
+  })
+
   test('gets plain http outside of the allowed ranges only where that was asked for', async () => {
     const receiver = await givenReceiver((response) => response.end('plain'))
     const { port } = new URL(receiver.url)
