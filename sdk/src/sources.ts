@@ -72,6 +72,13 @@ export function createSources(http: Http) {
     checks: (source: string, options?: CallOptions): Promise<Schemas['Checks']> =>
       bodyOf(api.GET('/v1/sources/{source}/checks', { ...at(source), ...repeatable(options) })),
 
+    /**
+     * Goes on behind changes that can no longer be read; answers which those are.
+     * @throws ConflictError where nothing is missing, or the slot is
+     */
+    acceptGap: (source: string, options?: CallOptions): Promise<Schemas['SourceGap']> =>
+      bodyOf(api.POST('/v1/sources/{source}/accept-gap', { ...at(source), ...once(options) })),
+
     tables: (source: string, options?: CallOptions): Promise<Schemas['SourceTables']> =>
       bodyOf(api.GET('/v1/sources/{source}/tables', { ...at(source), ...repeatable(options) })),
 

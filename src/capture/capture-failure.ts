@@ -25,6 +25,10 @@ export type CaptureFailure =
   | { readonly state: 'retrying'; readonly reason: string; readonly remedy: null }
   | { readonly state: 'needs_attention'; readonly reason: string; readonly remedy: string }
 
+/** What a person runs once it is sure that changes are lost. */
+export const acceptGapBy = ({ name }: { readonly name: string }): string =>
+  `millrace sources accept-gap ${name} --yes; then backfill its tables`
+
 type Remedy = (source: SourceSettings) => string
 
 /**
@@ -39,10 +43,10 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
     `database "${database}" is gone or has another name: update source "${name}"`,
   '42501': ({ user }) =>
     `alter role ${quoteIdentifier(user)} replication; -- and grant what the reason names`,
-  '42704': ({ publication }) =>
-    `the publication or slot did not exist at this point of the WAL; see that ${quoteIdentifier(publication)} exists, then accept the gap`,
-  '55000': ({ slot }) =>
-    `the slot "${slot}" can no longer be read: drop it, make it again and accept the gap`,
+  '42704': (source) =>
+    `the publication or slot did not exist at this point of the WAL; see that ${quoteIdentifier(source.publication)} exists, then ${acceptGapBy(source)}`,
+  '55000': (source) =>
+    `select pg_drop_replication_slot('${source.slot}'); select pg_create_logical_replication_slot('${source.slot}', 'pgoutput'); -- the slot can no longer be read; then ${acceptGapBy(source)}`,
   '54000': ({ slot }) => `a change is too large for the slot "${slot}" to be sent`,
 }
 

@@ -1,12 +1,10 @@
 import type pg from 'pg'
 
-import { NeedsAttentionError } from './capture-failure.ts'
+import { acceptGapBy, NeedsAttentionError } from './capture-failure.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
 import type { TakenOver } from './reader-state.ts'
 import type { SystemIdentity } from './replication-stream.ts'
 import type { SourceSettings } from './source-settings.ts'
-
-const ACCEPT_GAP = 'then accept the gap, and backfill what it may hold'
 
 /** What the source says of our slot and publication. */
 interface SlotState {
@@ -62,7 +60,7 @@ export function verifyCaptureState(
   if (!slot) {
     throw new NeedsAttentionError(
       `the slot "${source.slot}" is gone, and with it all changes since ${formatLsn(taken.knownLsn)}`,
-      `${create} -- ${ACCEPT_GAP}`,
+      `${create} -- then ${acceptGapBy(source)}`,
     )
   }
   if (slot.plugin !== 'pgoutput' || slot.database !== source.database) {
@@ -74,14 +72,14 @@ export function verifyCaptureState(
   if (slot.walStatus === 'lost') {
     throw new NeedsAttentionError(
       `the slot "${source.slot}" was invalidated: the source has removed WAL since ${formatLsn(taken.knownLsn)}`,
-      `select pg_drop_replication_slot('${source.slot}'); ${create} -- ${ACCEPT_GAP}`,
+      `select pg_drop_replication_slot('${source.slot}'); ${create} -- then ${acceptGapBy(source)}`,
     )
   }
   const confirmed = slot.confirmedFlushLsn === null ? 0n : parseLsn(slot.confirmedFlushLsn)
   if (confirmed > taken.knownLsn && !isAccepted(taken, confirmed)) {
     throw new NeedsAttentionError(
       `changes are missing: stored up to ${formatLsn(taken.knownLsn)}, the slot "${source.slot}" begins at ${formatLsn(confirmed)}`,
-      `somebody moved or made the slot again, or the storage is an older copy: find out which, ${ACCEPT_GAP}`,
+      `somebody moved or made the slot again, or the storage is an older copy: find out which, then ${acceptGapBy(source)}`,
     )
   }
 }
@@ -108,13 +106,13 @@ export function verifySystem(
   if (taken.systemIdentifier !== null && taken.systemIdentifier !== system.systemIdentifier) {
     throw new NeedsAttentionError(
       `another Postgres cluster answers at ${source.host}:${source.port} (system identifier ${system.systemIdentifier}, was ${taken.systemIdentifier})`,
-      `point source "${source.name}" back to the right server; if this one has taken its place, accept the gap, and backfill`,
+      `point source "${source.name}" back to the right server; if this one has taken its place: ${acceptGapBy(source)}`,
     )
   }
   if (parseLsn(system.lsn) < taken.knownLsn) {
     throw new NeedsAttentionError(
       `the source is at ${system.lsn}, before ${known} that was read from it: it is an older copy`,
-      `bring the source up to date, or accept the gap, and backfill`,
+      `bring the source up to date, or: ${acceptGapBy(source)}`,
     )
   }
   if (taken.timeline === null || taken.timeline === system.timeline) return
@@ -122,7 +120,7 @@ export function verifySystem(
   if (branch === null || branch < taken.knownLsn) {
     throw new NeedsAttentionError(
       `the source went over to timeline ${system.timeline} before ${known}: it lacks changes that were read, and has others`,
-      `accept the gap, and backfill`,
+      acceptGapBy(source),
     )
   }
 }

@@ -236,3 +236,36 @@ describe('a test of the storage', () => {
     expect(namesOf(body.checks)).toEqual(expect.arrayContaining(['reachable', 'migrations']))
   })
 })
+
+describe('changes that are lost', () => {
+  test('are given up when somebody says so, and stay on record', async ({ api, shop }) => {
+    await shop.query('create table orders (id int primary key)')
+    await connect(api, shop)
+    const accept = () => api.call('POST', '/v1/sources/shop/accept-gap')
+
+    const nothing = await accept()
+    expect([nothing.status, nothing.body.code]).toEqual([409, 'conflict'])
+    expect((await api.call('GET', '/v1/sources/shop/health')).body.gaps).toEqual([])
+
+    await shop.query(`select pg_drop_replication_slot('millrace_shop')`)
+    const noSlot = await accept()
+    expect([noSlot.status, noSlot.body.detail]).toEqual([
+      409,
+      'Make the slot "millrace_shop" first.',
+    ])
+    await shop.query('insert into orders values (1)')
+    await shop.query(`select pg_create_logical_replication_slot('millrace_shop', 'pgoutput')`)
+
+    const { status, body } = await accept()
+    expect([status, body.accepted]).toEqual([200, true])
+    expect(body.from).not.toBe(body.to)
+    expect((await api.call('GET', '/v1/sources/shop/health')).body.gaps).toEqual([body])
+    expect((await accept()).status).toBe(409)
+
+    await api.call('DELETE', '/v1/sources/shop')
+  })
+
+  test('of a source that is unknown are none', async ({ api }) => {
+    expect((await api.call('POST', '/v1/sources/nobody/accept-gap')).status).toBe(404)
+  })
+})

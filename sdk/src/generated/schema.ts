@@ -883,6 +883,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sources/{source}/accept-gap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on behind changes that are lost
+         * @description For a source that needs attention because changes between its log and its slot can no longer be read. Capturing goes on from the slot; what was missed stays on record in its health. Backfill its tables afterwards.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["acceptSourceGap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokens": {
         parameters: {
             query?: never;
@@ -2775,18 +2797,7 @@ export interface components {
              */
             since: string;
             /** @description LSNs between which changes are known to be missing. */
-            gaps: {
-                from: string;
-                to: string;
-                reason: string;
-                /**
-                 * Format: date-time
-                 * @description RFC 3339, in UTC.
-                 * @example 2026-01-31T12:00:00Z
-                 */
-                at: string;
-                accepted?: boolean;
-            }[];
+            gaps: components["schemas"]["SourceGap"][];
             /** @description Changes that could not be decoded and are kept aside. */
             undecodable: number;
             /** @description What the slot was told. */
@@ -2812,6 +2823,27 @@ export interface components {
                 /** @description Bytes until the slot is lost. */
                 safe_wal_size: number | null;
             } | null;
+        };
+        SourceGap: {
+            /**
+             * @description LSN up to which changes are stored.
+             * @example 0/16B3748
+             */
+            from: string;
+            /**
+             * @description LSN from which they are again.
+             * @example 0/16F0A10
+             */
+            to: string;
+            reason: string;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-01-31T12:00:00Z
+             */
+            at: string;
+            /** @description Somebody said to go on behind it. */
+            accepted?: boolean;
         };
         TokenList: {
             data: components["schemas"]["Token"][];
@@ -4719,6 +4751,35 @@ export interface operations {
             401: components["responses"]["Refusal401"];
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    acceptSourceGap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id of the source. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was missed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceGap"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            404: components["responses"]["Refusal404"];
+            409: components["responses"]["Refusal409"];
+            422: components["responses"]["Refusal422"];
             503: components["responses"]["Refusal503"];
         };
     };

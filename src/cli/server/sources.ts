@@ -103,6 +103,19 @@ export function addSourceCommands(program: Command, terminal: Terminal): void {
       }
     },
   })
+  addServerCommand<{ yes?: boolean }>(group, terminal, {
+    usage: 'accept-gap <source>',
+    description: 'go on behind changes that can no longer be read; backfill afterwards',
+    options: [['--yes', 'they are lost, and it is known why']],
+    examples: ['sources accept-gap shop --yes'],
+    async run({ client, show }, [name = ''], { yes }) {
+      if (!yes) throw new ConfigError([`To give up changes of "${name}", say so with --yes`])
+      const gap = await client.sources.acceptGap(name)
+      show(gap, () => [
+        `changes between ${gap.from} and ${gap.to} were missed; going on from ${gap.to}`,
+      ])
+    },
+  })
 }
 
 /** The server judges them; here they are only put together. */

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 
+import { acceptGap } from '../../capture/accept-gap.ts'
 import { checkExistingSource } from '../../capture/check-existing-source.ts'
 import { checkSource } from '../../capture/check-source.ts'
 import { createSource, withDefaults } from '../../capture/create-source.ts'
@@ -21,6 +22,7 @@ import { validateBody } from '../validate.ts'
 import { checksResponse } from '../schemas/checks.ts'
 import { pageQuery } from '../schemas/shared.ts'
 import {
+  gapSchema,
   sourceCreate,
   sourceHealthResponse,
   sourceList,
@@ -148,6 +150,17 @@ export const sourceDefinitions = defineRoutes({
     access: read,
     answers: { 200: { description: 'Reader and slot.', schema: sourceHealthResponse } },
   },
+  acceptSourceGap: {
+    method: 'post',
+    path: `${one}/accept-gap`,
+    tag,
+    summary: 'Go on behind changes that are lost',
+    description:
+      'For a source that needs attention because changes between its log and its slot can no longer be read. Capturing goes on from the slot; what was missed stays on record in its health. Backfill its tables afterwards.',
+    access: admin,
+    answers: { 200: { description: 'What was missed.', schema: gapSchema } },
+    refusals: [409, 422],
+  },
 })
 
 export function createSourceHandlers(
@@ -224,6 +237,10 @@ export function createSourceHandlers(
     async checkSource({ param }) {
       const checks = await checkExistingSource(database, param('source'), keys)
       return reply(200, { ok: isPassed(checks), checks })
+    },
+    async acceptSourceGap({ param }) {
+      const { from, to, reason, at } = await acceptGap(database, param('source'), keys)
+      return reply(200, { from, to, reason, at, accepted: true })
     },
     async getSourceHealth({ param }) {
       return reply(200, presentHealth(await getSourceHealth(database, param('source'), keys)))

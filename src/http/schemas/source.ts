@@ -171,6 +171,18 @@ export const sourceTablesResponse = z
   })
   .openapi('SourceTables')
 
+export const gapSchema = z
+  .object({
+    from: z
+      .string()
+      .meta({ description: 'LSN up to which changes are stored.', example: '0/16B3748' }),
+    to: z.string().meta({ description: 'LSN from which they are again.', example: '0/16F0A10' }),
+    reason: z.string(),
+    at: timeSchema,
+    accepted: z.boolean().optional().meta({ description: 'Somebody said to go on behind it.' }),
+  })
+  .openapi('SourceGap')
+
 export const sourceHealthResponse = z
   .object({
     state: stateSchema,
@@ -178,15 +190,7 @@ export const sourceHealthResponse = z
     remedy: z.string().nullable().meta({ description: 'What to run or to change.' }),
     since: timeSchema.meta({ description: 'When the state began.' }),
     gaps: z
-      .array(
-        z.object({
-          from: z.string(),
-          to: z.string(),
-          reason: z.string(),
-          at: timeSchema,
-          accepted: z.boolean().optional(),
-        }),
-      )
+      .array(gapSchema)
       .meta({ description: 'LSNs between which changes are known to be missing.' }),
     undecodable: z
       .int()
