@@ -71,7 +71,7 @@ cross join lateral (
       'key', coalesce(a.attnum = any (i.indkey), false),
       'nullable', not a.attnotnull and not t.typnotnull,
       'published', coalesce(to_jsonb(p) -> 'attnames' ? a.attname, a.attgenerated = ''),
-      'dimensions', case when t.typoutput in ${ARRAY_OUTPUTS}
+      'dimensions', case when t.typtype = 'b' and t.typoutput in ${ARRAY_OUTPUTS}
                          then greatest(a.attndims, 1) else 0 end) order by a.attnum), '[]') as list,
     coalesce(json_agg(json_build_object('oid', a.atttypid::bigint, 'typmod', a.atttypmod)
                       order by a.attnum), '[]') as types
@@ -81,6 +81,10 @@ where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p
   and n.nspname not in ('pg_catalog', 'information_schema', 'millrace') and n.nspname !~ '^pg_'
 order by 1, 2
 limit ${TABLES_MAX}`
+
+function toTable({ typeRefs: _typeRefs, ...table }: TableRow): CapturableTable {
+  return table
+}
 
 /** The tables of a source's database, of partitioned ones the root, and what their columns are made of. */
 export async function listSourceTables(
@@ -100,7 +104,7 @@ export async function listSourceTables(
       client,
       rows.flatMap(({ typeRefs }) => typeRefs),
     )
-    return { tables: rows.map(({ typeRefs: _, ...table }) => table), types }
+    return { tables: rows.map(toTable), types }
   } catch (error) {
     throw new MillraceError('source_unreachable', `Source "${source.name}" does not answer.`, {
       cause: error,

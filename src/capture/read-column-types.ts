@@ -62,7 +62,7 @@ with recursive needed (oid, typmod) as (
   cross join lateral (
     select t.typbasetype, t.typtypmod where t.typtype = 'd'
     union all
-    select t.typelem, needed.typmod where t.typoutput in ${ARRAY_OUTPUTS}
+    select t.typelem, needed.typmod where t.typtype = 'b' and t.typoutput in ${ARRAY_OUTPUTS}
     union all
     select a.atttypid, a.atttypmod from pg_attribute a
     where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
@@ -85,7 +85,7 @@ select distinct on (type) format_type(t.oid, needed.typmod) as type,
   end as base,
   (select json_agg(json_build_object(
             'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-            'dimensions', case when ft.typoutput in ${ARRAY_OUTPUTS}
+            'dimensions', case when ft.typtype = 'b' and ft.typoutput in ${ARRAY_OUTPUTS}
                                then greatest(a.attndims, 1) else 0 end) order by a.attnum)
    from pg_attribute a join pg_type ft on ft.oid = a.atttypid
    where t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) as fields
