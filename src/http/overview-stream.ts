@@ -43,7 +43,7 @@ export class OverviewStream {
   readonly #options: OverviewStreamOptions
   readonly #viewers = new Set<Viewer>()
   readonly #history: Overview[] = []
-  #running: Promise<void> | undefined
+  #isRunning = false
 
   constructor(options: OverviewStreamOptions) {
     this.#options = options
@@ -64,9 +64,7 @@ export class OverviewStream {
         controller.enqueue(encoder.encode('retry: 2000\n\n'))
         const past = this.#history.map((overview) => narrowOverview(overview, principal))
         if (past.length > 0) controller.enqueue(writeEvent('history', past.map(toPoint)))
-        this.#running ??= this.#run().finally(() => {
-          this.#running = undefined
-        })
+        if (!this.#isRunning) void this.#run()
       },
       cancel: () => {
         if (viewer) this.#viewers.delete(viewer)
@@ -75,6 +73,15 @@ export class OverviewStream {
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true
+    try {
+      await this.#sampleWhileWatched()
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  async #sampleWhileWatched(): Promise<void> {
     const { intervalMs = INTERVAL_MS, isDraining } = this.#options
     let idleSince = Number.POSITIVE_INFINITY
     for (;;) {

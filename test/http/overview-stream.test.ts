@@ -112,7 +112,7 @@ describe('the overview as a stream', () => {
 
     const late = readEvents(overview.open(bound))
     const past = (await late.next('history')) as { consumers: unknown[]; sources: unknown[] }[]
-    expect(past[0]).toMatchObject({ consumers: [['c2', 2, 3]], sources: [] })
+    expect(past[0]).toMatchObject({ consumers: [['c2', 2, 3, null, null]], sources: [] })
     isDraining = true
     await viewer.end()
   })
