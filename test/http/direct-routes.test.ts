@@ -38,7 +38,8 @@ const test = base.extend<{ ways: Ways }>({
   ways: async ({ storage }, use) => {
     const source = await givenSource(storage)
     await givenConsumer(storage, source.sourceNo, { name: 'inventory' })
-    const { queues, stop } = await startProcess(storage)
+    const process = await startProcess(storage)
+    const { queues } = process
     const { app, direct } = makeApi(storage, queues)
     const servers = [
       new HttpServer({ app, direct, host: '127.0.0.1', port: 0 }),
@@ -48,7 +49,7 @@ const test = base.extend<{ ways: Ways }>({
     await use({ direct: one!.port, throughHono: two!.port, source })
     queues.drain()
     await Promise.all(servers.map((server) => server.stop({ graceMs: 0 })))
-    await stop()
+    await process.stop()
   },
 })
 
