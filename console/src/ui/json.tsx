@@ -28,7 +28,7 @@ export function Json({ value, indent = '' }: { value: unknown; indent?: string }
     return <span class="json-number">{String(value)}</span>
   }
   if (typeof value !== 'object' || value === null) {
-    return <span class="json-word">{String(value ?? null)}</span>
+    return <span class="json-word">{JSON.stringify(value ?? null)}</span>
   }
   const isArray = Array.isArray(value)
   const entries = Object.entries(value)
