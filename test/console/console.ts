@@ -49,7 +49,7 @@ export const test = base.extend<{ web: Console }>({
       MILLRACE_PUSH_ALLOW: '127.0.0.0/8',
     })
     const server = await startServer(config, silentLogger, { graceMs: 100 })
-    const address = server.address!
+    const address = server.address
     browser ??= launchBrowser()
     const context = await (
       await browser

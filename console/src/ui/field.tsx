@@ -36,10 +36,12 @@ export function Field(props: FieldProps) {
     'aria-describedby': error ? `${id}-error` : hint ? `${id}-hint` : undefined,
     onInput: (event: Event) => onInput((event.target as HTMLInputElement).value),
   }
+  // Preact's types have a shape for each kind of input; these kinds differ in nothing that is set here.
+  const inputType = type as 'text'
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      {rows ? <textarea {...common} rows={rows} /> : <input {...common} type={type as 'text'} />}
+      {rows ? <textarea {...common} rows={rows} /> : <input {...common} type={inputType} />}
       {error ? (
         <p class="error" id={`${id}-error`} role="alert">
           {error}
