@@ -37,6 +37,16 @@ describe('the backlog', () => {
     expect(backlog.size).toBe(1)
   })
 
+  test('sends nothing that comes for a group while a request of it is under way', () => {
+    const backlog = new Backlog()
+    backlog.add([held('a:1')])
+    const first = backlog.take(1)
+    backlog.add([held('a:2')])
+    expect(backlog.take(1)).toBeUndefined()
+    backlog.release(first!)
+    expect(names(backlog.take(1))).toEqual(['a:2'])
+  })
+
   test('puts several groups into a batch, each in order', () => {
     const backlog = new Backlog()
     backlog.add(['a:1', 'a:2', 'b:3', ':4', ':5'].map(held))
