@@ -21,6 +21,7 @@ import type {
 import { claimMessages, type Claim, type Missing, type Shortage } from './state/claim-messages.ts'
 import { expireLeases } from './state/expire-leases.ts'
 import type { ItemKey } from './state/item.ts'
+import type { RowCollapse } from './state/row-collapse.ts'
 import type { QueueState } from './state/queue-state.ts'
 import { giveLeaseBack, needsTrace, settleItem, type DeliveryTrace } from './state/settle-items.ts'
 import { Tick, type TickCounts } from './state/tick.ts'
@@ -56,6 +57,8 @@ export interface DispatcherSettings {
   consumer: Consumer
   context: MessageContext
   feed: ConsumerFeed
+  /** Of a consumer of the kind `rows`, else null. */
+  collapse: RowCollapse | null
 }
 
 export interface DispatcherOptions {
@@ -276,7 +279,7 @@ export class Dispatcher {
   ): { waiter: Waiter; claim: Claim }[] {
     const claims: { waiter: Waiter; claim: Claim }[] = []
     if (this.#waiters.length === 0) return claims
-    const { consumer, feed, context } = this.#settings
+    const { consumer, feed, context, collapse } = this.#settings
     if (isPaused(consumer, limits.nowMs)) {
       this.#limitedBy = 'paused'
       return claims
@@ -295,6 +298,7 @@ export class Dispatcher {
           nowMs: limits.nowMs,
           maxInFlight: consumer.maxInFlight,
           selection: context.selection,
+          collapse,
         },
         missing,
         shortage,

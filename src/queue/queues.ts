@@ -33,6 +33,7 @@ import { Latencies } from './latencies.ts'
 import { RecentAcks, type RecentAck } from './recent-acks.ts'
 import { compileSelection } from './selection/select-changes.ts'
 import type { Lease } from './state/item.ts'
+import { RowCollapse } from './state/row-collapse.ts'
 import type { Tick, TickCounts } from './state/tick.ts'
 
 /** Settings are read anew this often even if no notification came. */
@@ -239,6 +240,7 @@ export class Queues implements QueueService {
       consumer,
       context: makeMessageContext(consumer, source, selection),
       feed: new ConsumerFeed(this.#logOf(consumer.sourceNo), selection),
+      collapse: consumer.kind === 'rows' ? new RowCollapse(selection) : null,
     }
   }
 

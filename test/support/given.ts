@@ -116,6 +116,7 @@ export async function givenConsumer(
     tables: string[]
     actions: string[]
     filter: string
+    kind: 'changes' | 'rows'
     visibility_timeout_ms: number
     max_in_flight: number
     max_waiting: number

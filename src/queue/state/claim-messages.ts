@@ -5,6 +5,7 @@ import type { Selection } from '../selection/select-changes.ts'
 import { killItem } from './expire-leases.ts'
 import type { Item, Lease } from './item.ts'
 import type { QueueState, Replay } from './queue-state.ts'
+import type { RowCollapse } from './row-collapse.ts'
 import type { Tick } from './tick.ts'
 
 /** Messages waiting behind their groups at most; past it the cursor waits. */
@@ -46,6 +47,8 @@ interface ClaimOptions {
   nowMs: number
   maxInFlight: number
   selection: Selection
+  /** Of a consumer of the kind `rows`; null: every change is delivered. */
+  collapse: RowCollapse | null
 }
 
 export interface Claim {
@@ -86,6 +89,11 @@ export function claimMessages(
   missing: Missing,
   shortage: Shortage,
 ): Claim | undefined {
+  const unread = options.collapse?.lookAhead(state, feed)
+  if (unread !== undefined) {
+    missing.pages.add(unread)
+    return undefined
+  }
   const lease: Lease = {
     leaseNo: state.nextLeaseNo,
     nonce: randomInt(NONCE_MAX),
@@ -186,6 +194,10 @@ class ClaimInProgress {
         break
       }
       const wasWaiting = item.state === 'waiting'
+      if (wasWaiting && item.replayNo === 0 && this.#options.collapse?.isSuperseded(entry)) {
+        this.#dropWaiting(item)
+        continue
+      }
       this.#state.takeItemBack(item)
       this.#take(item, entry)
       if (wasWaiting) this.#tick.dropDelivery(item)
@@ -197,6 +209,12 @@ class ClaimInProgress {
       }
     }
     for (const item of unread) this.#state.putReady(item)
+  }
+
+  /** A newer change of its row comes in its place. */
+  #dropWaiting(item: Item): void {
+    this.#state.takeItemBack(item)
+    this.#tick.dropDelivery(item)
   }
 
   /** An item's entry is wanted, and those that will follow it into the same lease. */
@@ -225,9 +243,12 @@ class ClaimInProgress {
       this.#shortage.setAside = true
       return
     }
-    const scan = { cursor: this.#state.cursor, to: this.#feed.head }
+    const { head } = this.#feed
+    const to = Math.min(head, this.#options.collapse?.to ?? head)
+    const scan = { cursor: this.#state.cursor, to }
     this.#scan(scan, (entry) => this.#deliverEntry(entry, 0))
     this.#state.cursor = scan.cursor
+    if (to < head && scan.cursor === to && this.#hasRoom(0)) this.#shortage.more = true
   }
 
   /** Walks over the log until `deliver` answers false: then the entry stays ahead. */
@@ -272,6 +293,8 @@ class ClaimInProgress {
       })
       return true
     }
+    const { collapse } = this.#options
+    if (collapse !== null && replayNo === 0 && collapse.isSuperseded(entry)) return true
     const busy =
       this.#state.isGroupBusy(group, this.#lease) || this.#state.isGroupBusy(other, this.#lease)
     if (busy) {
@@ -283,6 +306,8 @@ class ClaimInProgress {
       const item = makeItem(entry, replayNo, group, other)
       this.#state.setItemAside(item, 'waiting', 0)
       this.#tick.putDelivery(item, 'waiting')
+      const former = replayNo === 0 ? collapse?.replaceWaiting(item, entry, this.#state) : undefined
+      if (former) this.#dropWaiting(former)
       return true
     }
     if (!this.#hasRoom(entry.size)) return false
