@@ -351,6 +351,27 @@ describe('an endpoint that cannot be reached', () => {
     },
   )
 
+  test('but for plain http is reached where that is meant', async ({
+    storage,
+    givenReceiver,
+    startPush,
+  }) => {
+    const source = await givenSource(storage)
+    const receiver = await givenReceiver((response) => response.end())
+    const url = receiver.url.replace('127.0.0.1', 'public.example')
+    const consumer = await givenPushConsumer(storage, source.sourceNo, url, {
+      push: { allow_http: true },
+    })
+    const last = await source.append(orders(1))
+    await startPush({
+      // Stands for a public address, which no test may connect to.
+      guard: { refuse: () => undefined, isAllowListed: () => false },
+      resolve: (_hostname, done) => done(null, [{ address: '127.0.0.1', family: 4 }]),
+    })
+    await untilSettled(storage, consumer, last)
+    expect(receiver.requests).toHaveLength(1)
+  })
+
   test('one that hangs frees its slots in time, and has the rest of its messages afterwards', async ({
     storage,
     givenReceiver,
