@@ -113,8 +113,3 @@ export async function listSourceTables(
     await client?.end().catch(() => undefined)
   }
 }
-
-function toTable(row: TableRow): CapturableTable {
-  const { schema, table, captured, replicaIdentity, columns, primaryKey, estimatedRows } = row
-  return { schema, table, captured, replicaIdentity, columns, primaryKey, estimatedRows }
-}
