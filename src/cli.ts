@@ -5,6 +5,7 @@ import { addDevCommand } from './cli/dev.ts'
 import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
 import { addMigrateCommand } from './cli/migrate.ts'
 import { addBenchCommand } from './cli/server/bench.ts'
+import { addBackfillCommands } from './cli/server/backfill.ts'
 import { addConsumerCommands } from './cli/server/consumers.ts'
 import { addDoctorCommand } from './cli/server/doctor.ts'
 import { addLoginCommands } from './cli/server/login.ts'
@@ -66,6 +67,7 @@ function createProgram(terminal: Terminal): Command {
   addSqlCommand(program, terminal)
   addConsumerCommands(program, terminal)
   addSourceCommands(program, terminal)
+  addBackfillCommands(program, terminal)
   addTokenCommands(program, terminal)
   addQueueCommands(program, terminal)
   addStatsCommand(program, terminal)
