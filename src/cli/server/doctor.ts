@@ -28,7 +28,11 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
         'look at the storage itself, also while no server runs (MILLRACE_STORAGE_URL)',
       ],
     ],
-    examples: ['doctor', 'doctor --json | jq .ok', 'MILLRACE_STORAGE_URL=postgres://… doctor'],
+    examples: [
+      'doctor',
+      'doctor --json | jq .ok',
+      'doctor --storage-url postgres://me@db.internal/millrace',
+    ],
     async run({ client, show }, _args, { storageUrl }) {
       const config = readDoctorConfig(terminal.environment, storageUrl)
       const findings: Finding[] = []
