@@ -89,7 +89,7 @@ describe('every page', () => {
   test(
     'is free of serious faults for people who see, hear or move otherwise',
     {
-      timeout: 300_000,
+      timeout: 480_000,
     },
     async ({ storage, web }) => {
       await givenShop(storage, web)
