@@ -1,5 +1,6 @@
 import { afterAll, expect } from 'vitest'
 
+import { uniqueName } from '../support/database.ts'
 import { closeBrowser, test } from './console.ts'
 
 afterAll(closeBrowser)
@@ -14,7 +15,7 @@ test(
     await shop.query(`
     create table orders (id int primary key, total numeric not null);
     insert into orders select i, i from generate_series(1, 3000) as i`)
-    await client.sources.create({ name: 'shop', url: shop.url })
+    await client.sources.create({ name: 'shop', url: shop.url, slot: uniqueName('slot') })
 
     await web.open('/consumers/new')
     await page.getByRole('textbox', { name: 'Name' }).fill('cache')

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { afterAll, describe, expect } from 'vitest'
 
+import { uniqueName } from '../support/database.ts'
 import { closeBrowser, test } from './console.ts'
 
 afterAll(closeBrowser)
@@ -24,7 +25,7 @@ describe('somebody who creates a consumer', () => {
     async ({ web, shop }) => {
       const { page, client } = web
       await shop.query(TABLES)
-      await client.sources.create({ name: 'shop', url: shop.url })
+      await client.sources.create({ name: 'shop', url: shop.url, slot: uniqueName('slot') })
       await client.consumers.create({ name: 'all', source: 'shop', tables: ['*'] })
       await shop.query(
         `insert into orders values (1, 'open', 10), (2, 'open', 250), (3, 'paid', 300)`,
@@ -100,7 +101,7 @@ describe('somebody who creates a consumer', () => {
       await once(endpoint, 'listening')
       const { port } = endpoint.address() as AddressInfo
       await shop.query(TABLES)
-      await client.sources.create({ name: 'shop', url: shop.url })
+      await client.sources.create({ name: 'shop', url: shop.url, slot: uniqueName('slot') })
 
       await web.open('/consumers/new')
       await page.getByRole('textbox', { name: 'Name' }).fill('hook')
@@ -143,7 +144,7 @@ describe('somebody who creates a consumer', () => {
     async ({ web, shop }) => {
       const { page, client } = web
       await shop.query(TABLES)
-      await client.sources.create({ name: 'shop', url: shop.url })
+      await client.sources.create({ name: 'shop', url: shop.url, slot: uniqueName('slot') })
       await client.consumers.create({ name: 'all', source: 'shop', tables: ['public.orders'] })
 
       await web.open('/consumers/all/settings')
