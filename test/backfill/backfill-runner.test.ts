@@ -1,10 +1,11 @@
 import { describe, expect } from 'vitest'
 
-import { makeSource } from '../capture/capture-harness.ts'
+import { makeSource, until } from '../capture/capture-harness.ts'
 import { test } from '../support/database.ts'
 import {
   applyEntries,
   captureWithBackfills,
+  findBackfill,
   givenBackfill,
   readStored,
   untilEnded,
@@ -198,5 +199,56 @@ describe('a backfill', () => {
     for (const { commitLsn, size } of entries)
       pages.set(commitLsn, (pages.get(commitLsn) ?? 0) + size)
     expect(Math.max(...pages.values())).toBeLessThan(3_200_000)
+  })
+})
+
+describe('a table without a key', () => {
+  test(
+    'that changes meanwhile shows no row older than before',
+    { timeout: 60_000 },
+    async ({ storage, shop }) => {
+      await shop.query(`create table t (name int, version int, pad text);
+      alter table t replica identity full;
+      insert into t select i, 1, repeat('x', 300) from generate_series(1, 3000) i`)
+      const source = await makeSource(storage, shop)
+      await using capture = captureWithBackfills(storage, source)
+      const no = await givenBackfill(storage, source, { table: 't' })
+      let changes = 0
+      while ((await findBackfill(storage, no)).state !== 'done') {
+        await shop.query('update t set version = version + 1 where name = $1', [
+          (changes * 97) % 3000,
+        ])
+        changes += 1
+      }
+      await shop.query('insert into t values (0, 1, null)')
+      await until(() => capture.entries.at(-1)?.record.startsWith('{"name":0,') ?? false)
+
+      const held = new Map<number, number>()
+      for (const { record } of capture.entries) {
+        const { name, version } = JSON.parse(record) as { name: number; version: number }
+        expect(version).toBeGreaterThanOrEqual(held.get(name) ?? 0)
+        held.set(name, version)
+      }
+      const { rows } = await shop.query<{ name: number; version: number }>(
+        'select name, version from t',
+      )
+      expect(held).toEqual(new Map(rows.map(({ name, version }) => [name, version])))
+      expect(changes).toBeGreaterThan(0)
+    },
+  )
+
+  test('that is rewritten meanwhile is read from the beginning', async ({ storage, shop }) => {
+    await shop.query(`create table t (v int, pad text); alter table t replica identity full;
+      insert into t select i, repeat('x', 500) from generate_series(1, 60000) i; delete from t where v % 2 = 0`)
+    const source = await makeSource(storage, shop)
+    await using _capture = captureWithBackfills(storage, source)
+    const no = await givenBackfill(storage, source, { table: 't' })
+    await until(async () => Number((await findBackfill(storage, no)).rows_read) > 0)
+    await shop.query('vacuum full t')
+    expect((await untilEnded(storage, no)).state).toBe('done')
+    const seen = new Set(
+      (await readStored(storage, source)).map(({ record }) => JSON.parse(record).v),
+    )
+    expect(seen.size).toBe(30_000)
   })
 })

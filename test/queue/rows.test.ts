@@ -198,7 +198,7 @@ describe('a consumer of rows', () => {
         const [result] = await random
           .pick(processes)
           .settle(consumer, [
-            { kind, ackId: message.ackId, ...(kind === 'nack' ? { delayMs: 0 } : {}) } as never,
+            { kind, ackId: message.ackId, ...(kind === 'nack' ? { delayMs: 0 } : {}) },
           ])
         if (result!.status !== 'acked') return
         // Never an older state behind a newer one.
