@@ -96,6 +96,7 @@ function Health({ source }: { source: string }) {
     everyMs: HEALTH_MS,
   })
   const settings = useQuery(source, (signal) => client.sources.get(source, { signal }))
+  const [isAccepting, setIsAccepting] = useState(false)
   return (
     <Loaded query={query}>
       {({ state, since, gaps, slot, ...health }) => (
@@ -104,7 +105,16 @@ function Health({ source }: { source: string }) {
             <Note
               key={gap.from}
               tone={gap.accepted ? 'warn' : 'bad'}
-              action={<CopyButton label="Copy the LSNs" text={`${gap.from}..${gap.to}`} />}
+              action={
+                <div class="row">
+                  <CopyButton label="Copy the LSNs" text={`${gap.from}..${gap.to}`} />
+                  {may('admin') && !gap.accepted && (
+                    <Button small onClick={() => setIsAccepting(true)}>
+                      Go on behind it …
+                    </Button>
+                  )}
+                </div>
+              }
             >
               <strong>
                 Changes are missing from <code>{gap.from}</code> to <code>{gap.to}</code>
@@ -115,6 +125,23 @@ function Health({ source }: { source: string }) {
               </p>
             </Note>
           ))}
+          {isAccepting && (
+            <Confirm
+              title="Go on behind the gap?"
+              action="Go on"
+              danger
+              onConfirm={async () => {
+                await client.sources.acceptGap(source)
+                query.reload()
+              }}
+              onClose={() => setIsAccepting(false)}
+            >
+              <p>
+                What was committed in between is not captured, now or later. A backfill brings the
+                rows as they are today.
+              </p>
+            </Confirm>
+          )}
           {health.undecodable > 0 && (
             <Note tone="warn">
               {formatPlural(health.undecodable, 'change')} could not be decoded and are kept aside.
