@@ -38,7 +38,7 @@ function format({ writers, faults, replay, catchUpMs, problems }: SoakResult): s
     `| cut off by a fault | ${writers.unsure} |`,
     `| changes of a table's shape | ${writers.ddl} |`,
     `| truncates | ${writers.truncates} |`,
-    ...[...faults].sort().map(([name, count]) => `| ${name} | ${count} |`),
+    ...[...faults].map(([name, count]) => `| ${name} | ${count} |`),
     `| transactions in the log | ${replay.transactions} |`,
     `| changes in the log | ${replay.changes} |`,
     `| rows compared | ${replay.rows} |`,

@@ -35,7 +35,8 @@ export interface ReplayResult {
 /** Makes a copy of every table out of the log alone, and compares it with the table. */
 export async function replay(storage: pg.Client, source: pg.Client): Promise<ReplayResult> {
   const differences: string[] = []
-  const tables = await Promise.all(SOAK_TABLES.map((table) => openCopy(source, table)))
+  const tables: TableCopy[] = []
+  for (const table of SOAK_TABLES) tables.push(await openCopy(source, table))
   const copyOf = new Map(tables.map((copy) => [copy.oid, copy]))
   const changesOf = new Map<string, number>()
   let changes = 0
@@ -143,7 +144,8 @@ class TableCopy {
   }
 
   #add(row: Row, by: number): boolean {
-    const text = JSON.stringify(Object.entries(this.#toPresent(row)).sort())
+    const members = Object.entries(this.#toPresent(row))
+    const text = JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))
     const count = (this.#counts.get(text) ?? 0) + by
     if (count === 0) this.#counts.delete(text)
     else this.#counts.set(text, count)
@@ -156,9 +158,10 @@ class TableCopy {
     for (const { kind, column_name: column, other } of this.#ddl) {
       if (kind === 'add' && !(column in present)) present[column] = JSON.parse(other!)
       if (kind === 'drop') delete present[column]
-      if (kind === 'rename' && column in present && !(other! in row))
-        present[other!] = present[column]
-      if (kind === 'rename') delete present[column]
+      if (kind === 'rename' && other !== null) {
+        if (column in present && !(other in row)) present[other] = present[column]
+        delete present[column]
+      }
     }
     return present
   }

@@ -18,7 +18,9 @@ const PUBLICATION = 'millrace_soak'
 const WRITERS = 3
 /** From one fault to the next; some time must be left in which all works. */
 const CALM_MS_MAX = 6_000
-const CATCH_UP_MS_MAX = 40_000
+/** Of the server's log, where it did not catch up. */
+const LINES_SHOWN = 30
+const CATCH_UP_MS_MAX = 120_000
 
 export interface SoakOptions {
   readonly durationMs: number
@@ -71,7 +73,10 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   note('the writers have stopped, waiting for the log')
 
   await using own = await Clients.open(source.urlOf('shop'), storage.urlOf('millrace'))
-  const catchUpMs = await awaitMarker(own)
+  const catchUpMs = await awaitMarker(own).catch((error: unknown) => {
+    for (const line of server.lines.slice(-LINES_SHOWN)) note(line)
+    throw error
+  })
   note('replaying the log')
   const replayed = await replay(own.storage, own.source)
   const expected = await readOracle(own.source, PUBLICATION)
@@ -124,21 +129,18 @@ async function awaitMarker({ source, storage }: Clients): Promise<number> {
     )
     const elapsed = performance.now() - startedAt
     if (rowCount === 1) return elapsed
-    if (elapsed > CATCH_UP_MS_MAX) {
-      console.log(
-        (await source.query('select * from pg_replication_slots')).rows,
-        (await storage.query('select * from millrace.position order by first_seq desc limit 2'))
-          .rows,
-        (await storage.query('select * from millrace.reader')).rows,
-        (await storage.query('select count(*), max(seq) from millrace.log')).rows,
-        (await storage.query('select table_name, relation_no,relation_oid from millrace.relation'))
-          .rows,
-      )
-      const { rows } = await storage.query('select state, state_reason from millrace.reader')
-      throw new Error(`the log has not caught up: ${JSON.stringify(rows)}`)
-    }
+    if (elapsed > CATCH_UP_MS_MAX) throw new Error(await describeStandstill(storage))
     await sleep(50)
   }
+}
+
+async function describeStandstill(storage: pg.Client): Promise<string> {
+  const reader = await storage.query('select state, state_reason, epoch from millrace.reader')
+  const sessions = await storage.query(
+    `select application_name, state, wait_event, left(query, 80) as query from pg_stat_activity
+     where application_name like 'millrace%'`,
+  )
+  return `the log has not caught up: ${JSON.stringify([reader.rows, sessions.rows], null, 1)}`
 }
 
 function compareCounts(
@@ -174,6 +176,10 @@ class Server implements AsyncDisposable {
     return server
   }
 
+  get lines(): readonly string[] {
+    return this.#process?.lines ?? []
+  }
+
   /** Captures a database, with the publication that is there. */
   async connect(url: string): Promise<void> {
     const line = await this.#process!.waitForLine(/"address":"([^"]+)"/)
@@ -189,7 +195,6 @@ class Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end('SIGTERM')
-    console.log(this.#process?.lines.slice(-30).join('\n'))
   }
 
   async #run(): Promise<void> {
