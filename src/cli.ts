@@ -6,6 +6,7 @@ import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
 import { addMigrateCommand } from './cli/migrate.ts'
 import { addBenchCommand } from './cli/server/bench.ts'
 import { addBackfillCommands } from './cli/server/backfill.ts'
+import { addConfigurationCommands } from './cli/server/configuration.ts'
 import { addConsumerCommands } from './cli/server/consumers.ts'
 import { addDoctorCommand } from './cli/server/doctor.ts'
 import { addLoginCommands } from './cli/server/login.ts'
@@ -34,7 +35,8 @@ Examples:
 
 Exit codes:
   0  done      1  failed      2  wrong arguments or settings      3  refused: token or scope
-  4  no such thing      5  the server does not answer      130  interrupted
+  4  no such thing      5  the server does not answer      10  there are changes (plan)
+  130  interrupted
 `
 
 /** Runs one command line and answers its exit code. */
@@ -73,6 +75,7 @@ function createProgram(terminal: Terminal): Command {
   addStatsCommand(program, terminal)
   addMovementCommands(program, terminal)
   addTailCommand(program, terminal)
+  addConfigurationCommands(program, terminal)
   addTypesCommand(program, terminal)
   addDoctorCommand(program, terminal)
   addLoginCommands(program, terminal)

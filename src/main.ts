@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { BackfillRunner } from './backfill/backfill-runner.ts'
 import { CaptureSupervisor } from './capture/capture-supervisor.ts'
 import { LagReport } from './capture/lag-report.ts'
-import type { Config } from './config.ts'
+import { readEnvironment, type Config, type Environment } from './config.ts'
+import { applyFile } from './configuration/apply-file.ts'
 import { createApp } from './http/app.ts'
 import { HttpServer } from './http/server.ts'
 import type { Logger } from './log.ts'
@@ -31,6 +32,8 @@ interface StartOptions {
   signal?: AbortSignal
   /** Requests that are still unanswered after this are cut off, in ms. */
   graceMs?: number
+  /** Where the variables of the configuration file are; this process' own. */
+  environment?: Environment
 }
 
 const GRACE_MS = 10_000
@@ -53,6 +56,11 @@ export async function startServer(
     stops.push(() => database.close())
     const applied = await migrate(database)
     if (applied.length > 0) logger.info('the storage was migrated', { applied })
+    if (config.configFile !== undefined) {
+      const { secretKey } = config
+      const environment = options.environment ?? readEnvironment()
+      await applyFile(database, config.configFile, { secretKey, environment, logger })
+    }
     const address = await startParts(config, logger, database, stops, options.graceMs ?? GRACE_MS)
     return { address, stop }
   } catch (error) {

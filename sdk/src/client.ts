@@ -1,3 +1,4 @@
+import { createConfigurationCalls, type ConfigurationCalls } from './configuration.ts'
 import { createConsumers, type Consumers } from './consumers.ts'
 import { createHttp, type ClientOptions, type Http } from './http.ts'
 import type { UnknownRow } from './message.ts'
@@ -16,6 +17,8 @@ export interface Client extends QueueClient {
   readonly consumers: Consumers
   readonly sources: Sources
   readonly tokens: Tokens
+  /** All of them at once, as a `millrace.yaml` says. */
+  readonly configuration: ConfigurationCalls
   /** Every call of the API by its path, typed: what openapi-fetch makes of the description. */
   readonly api: Http['api']
 }
@@ -30,6 +33,7 @@ export function createClient(options: ClientOptions = {}): Client {
     consumers: createConsumers(http),
     sources: createSources(http),
     tokens: createTokens(http),
+    configuration: createConfigurationCalls(http),
     api: http.api,
   }
 }

@@ -11,6 +11,8 @@ export const EXIT_CODE = {
   notFound: 4,
   /** The server does not answer, or not now. */
   unavailable: 5,
+  /** `plan --detailed-exitcode`: there is something to apply. */
+  changes: 10,
   /** A second Ctrl-C ended it before it was done. */
   interrupted: 130,
 } as const

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 
-import { readConfig } from '../config.ts'
+import { ConfigError, readConfig } from '../config.ts'
+import { ConfigurationFileError } from '../configuration/configuration-error.ts'
 import { createLogger } from '../log.ts'
 import { listenForStop } from './stop-signal.ts'
 import type { Terminal } from './terminal.ts'
@@ -33,7 +34,12 @@ async function serve(terminal: Terminal): Promise<void> {
   const signal = listenForStop(terminal.environment)
   // Loaded when needed: the other commands answer sooner without it.
   const { startServer } = await import('../main.ts')
-  const server = await startServer(config, logger, { signal })
+  const { environment } = terminal
+  const server = await startServer(config, logger, { signal, environment }).catch(
+    (error: unknown) => {
+      throw error instanceof ConfigurationFileError ? new ConfigError(error.lines) : error
+    },
+  )
   if (!signal.aborted) {
     await new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => resolve(), { once: true })

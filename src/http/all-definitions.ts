@@ -1,5 +1,6 @@
 import type { RouteDefinitions } from './route.ts'
 import { backfillDefinitions } from './routes/backfills.ts'
+import { configurationDefinitions } from './routes/configuration.ts'
 import { consumerDefinitions } from './routes/consumers.ts'
 import { messageDefinitions } from './routes/messages.ts'
 import { movementDefinitions } from './routes/movements.ts'
@@ -23,6 +24,7 @@ export const allDefinitions = {
   ...previewDefinitions,
   ...sourceDefinitions,
   ...tokenDefinitions,
+  ...configurationDefinitions,
   ...operationDefinitions,
   ...processDefinitions,
   ...sequinDefinitions,

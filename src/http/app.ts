@@ -17,6 +17,7 @@ import { readOverview } from './overview.ts'
 import { OverviewStream } from './overview-stream.ts'
 import { createProblem } from './problem.ts'
 import { backfillDefinitions, createBackfillHandlers } from './routes/backfills.ts'
+import { configurationDefinitions, createConfigurationHandlers } from './routes/configuration.ts'
 import { consumerDefinitions, createConsumerHandlers } from './routes/consumers.ts'
 import { createEventHandlers, eventDefinitions } from './routes/events.ts'
 import { createMessageHandlers, messageDefinitions } from './routes/messages.ts'
@@ -96,6 +97,8 @@ export function createApp(deps: AppDeps): App {
   mountRoutes(app, previewDefinitions, createPreviewHandlers(database), options)
   mountRoutes(app, sourceDefinitions, createSourceHandlers(database, secretKey), options)
   mountRoutes(app, tokenDefinitions, createTokenHandlers(db), options)
+  const configurationHandlers = createConfigurationHandlers(database, secretKey)
+  mountRoutes(app, configurationDefinitions, configurationHandlers, options)
   mountRoutes(app, operationDefinitions, operations, options)
   mountRoutes(app, processDefinitions, createProcessHandlers(db), options)
   mountRoutes(app, sequinDefinitions, createSequinHandlers(queues), options)

@@ -44,7 +44,8 @@ export interface ConsumerStoreOptions {
 /** The columns that a caller can set. */
 type ConsumerColumns = Omit<ConsumerSettings, 'source' | 'push'> & { push: PushConfig | null }
 
-const DEFAULTS: Omit<ConsumerColumns, 'tables'> = {
+/** What a setting is when it is left out. */
+export const DEFAULTS: Omit<ConsumerColumns, 'tables'> = {
   actions: ['insert', 'update', 'delete'],
   filter: null,
   columns: null,
@@ -101,17 +102,12 @@ export async function createConsumer(
   options: ConsumerStoreOptions,
 ): Promise<StoredConsumer> {
   const source = await findSource(db, settings.source)
-  const { source: _source, ...given } = withoutUndefined(settings)
-  const columns: ConsumerColumns = {
-    ...DEFAULTS,
-    ...given,
-    push: fillPush(settings.push ?? null),
-  }
+  const columns = fillSettings(settings)
   await checkColumns(db, columns, source.source_no)
   const id = randomUUID()
   const pushSealed = options.sealPush(id, settings.push ?? null, null)
   try {
-    return await db.transaction().execute(async (trx) => {
+    return await inTransaction(db, async (trx) => {
       const cursor = await findStartCursor(trx, source.source_no, columns.start_from)
       const { consumer_no } = await trx
         .insertInto('millrace.consumer')
@@ -239,7 +235,7 @@ export async function deleteConsumer(db: Db, idOrName: string): Promise<boolean>
   const found = await findStoredConsumer(db, idOrName)
   if (!found) return false
   const { consumerNo } = found
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     await lockConsumer(trx, consumerNo)
     await trx.deleteFrom('millrace.tick').where('consumer_no', '=', consumerNo).execute()
     await trx.deleteFrom('millrace.lease').where('consumer_no', '=', consumerNo).execute()
@@ -268,7 +264,7 @@ async function changeConsumer(
   const found = await findStoredConsumer(db, idOrName)
   if (!found) return undefined
   const { consumerNo } = found
-  return db.transaction().execute(async (trx) => {
+  return inTransaction(db, async (trx) => {
     await lockConsumer(trx, consumerNo)
     // Read again: what was read before the lock may have changed meanwhile.
     const before = await findStoredConsumer(trx, found.id)
@@ -283,6 +279,11 @@ async function changeConsumer(
     await notifyConfig(trx)
     return readConsumerNo(trx, consumerNo)
   })
+}
+
+/** Several changes go together when `db` is a transaction already. */
+function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
+  return db.isTransaction ? work(db) : db.transaction().execute(work)
 }
 
 async function lockConsumer(trx: Db, consumerNo: number): Promise<void> {
@@ -312,6 +313,27 @@ async function readConsumerNo(db: Db, consumerNo: number): Promise<StoredConsume
 
 function readStored(row: Selectable<ConsumerTable> & { source: string }): StoredConsumer {
   return { ...readConsumer(row), source: row.source, pushSealed: row.push_sealed }
+}
+
+/**
+ * Looks whether settings would be accepted, and changes nothing.
+ * @param sourceNo undefined: a source that is not there yet, of which nothing is known
+ * @throws MillraceError `validation_failed`
+ */
+export async function checkConsumer(
+  db: Db,
+  settings: ConsumerPut,
+  sourceNo: number | undefined,
+  before: StoredConsumer | undefined,
+): Promise<void> {
+  if (before) checkFixed(before, sourceNo ?? 0, settings)
+  await checkColumns(db, fillSettings(settings), sourceNo ?? 0)
+}
+
+/** With the defaults in place of what is left out. */
+export function fillSettings(settings: ConsumerPut): ConsumerColumns {
+  const { source: _source, ...given } = withoutUndefined(settings)
+  return { ...DEFAULTS, ...given, push: fillPush(settings.push ?? null) }
 }
 
 async function findSource(db: Db, idOrName: string): Promise<{ source_no: number }> {

@@ -17,12 +17,17 @@ export interface NewToken {
   expiresAt: Date | null
 }
 
-/** Answers the token's text as well: it is kept nowhere and cannot be asked for again. */
+/**
+ * Answers the token's text as well: it is kept nowhere and cannot be asked for again.
+ * @param given a token's text that somebody made before
+ */
 export async function createToken(
   db: Db,
   token: NewToken,
+  given?: string,
 ): Promise<{ token: Token; text: string }> {
-  const { id, secret, text } = generateToken()
+  const parts = given === undefined ? undefined : parseToken(given)
+  const { id, secret, text } = parts && given ? { ...parts, text: given } : generateToken()
   const row = await db
     .insertInto('millrace.token')
     .values({
@@ -36,6 +41,50 @@ export async function createToken(
     .returningAll()
     .executeTakeFirstOrThrow()
   return { token: readToken(row), text }
+}
+
+/** By name, those that were not revoked. */
+export async function listLiveTokens(db: Db): Promise<Token[]> {
+  const rows = await db
+    .selectFrom('millrace.token')
+    .selectAll()
+    .where('revoked_at', 'is', null)
+    .orderBy('name')
+    .orderBy('id')
+    .execute()
+  return rows.map(readToken)
+}
+
+/** Whether the text is that of a token, which may be revoked; undefined: its id is nobody's. */
+export async function compareToken(
+  db: Db,
+  text: string,
+): Promise<{ token: Token; isSame: boolean } | undefined> {
+  const parts = parseToken(text)
+  if (!parts) return undefined
+  const row = await db
+    .selectFrom('millrace.token')
+    .selectAll()
+    .where('id', '=', parts.id)
+    .executeTakeFirst()
+  return row && { token: readToken(row), isSame: isSecret(parts.secret, row.secret_sha256) }
+}
+
+/** Changes what a token may do; effective in every process within seconds. */
+export async function updateToken(
+  db: Db,
+  id: string,
+  { scopes, consumers, expiresAt }: Omit<NewToken, 'name'>,
+): Promise<void> {
+  await db
+    .updateTable('millrace.token')
+    .set({
+      scopes: [...scopes],
+      consumers: consumers && [...consumers],
+      expires_at: expiresAt,
+    })
+    .where('id', '=', id)
+    .execute()
 }
 
 /** By id. */

@@ -953,6 +953,56 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources, consumers and tokens as a configuration
+         * @description Without secrets: variables stand in their places.
+         *
+         *     Scope: `admin`.
+         */
+        get: operations["getConfiguration"];
+        /**
+         * Apply a configuration, wholly or not at all
+         * @description Changes what differs and nothing else. New sources come first and are taken back if anything fails; the rest is one transaction; sources that are pruned go last, because a slot cannot be brought back.
+         *
+         *     Scope: `admin`.
+         */
+        put: operations["putConfiguration"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/configuration/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What applying a configuration would change
+         * @description Changes nothing. New sources are connected to and checked; secrets are held against those that are kept, and not shown.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["planConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -2921,6 +2971,115 @@ export interface components {
              */
             expires_at?: string | null;
         };
+        ConfigurationExport: {
+            /** @description As a `millrace.yaml` has it: secrets are `${VARIABLES}`, and every other `$` is doubled. */
+            configuration: {
+                [key: string]: {
+                    [key: string]: {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The variables in it. */
+            variables: string[];
+            /** @description What a file cannot say. */
+            omitted: {
+                /** @enum {string} */
+                kind: "source" | "consumer" | "token";
+                name: string;
+                reason: string;
+            }[];
+        };
+        ConfigurationPlan: {
+            changes: components["schemas"]["ConfigurationChange"][];
+            /** @description There, but not in the configuration: left alone without `prune`. */
+            unlisted: {
+                /** @enum {string} */
+                kind: "source" | "consumer" | "token";
+                name: string;
+            }[];
+        };
+        ConfigurationChange: {
+            /** @enum {string} */
+            kind: "source" | "consumer" | "token";
+            name: string;
+            /**
+             * @description `replace`: of a token whose secret is another one.
+             * @enum {string}
+             */
+            action: "create" | "update" | "replace" | "delete";
+            /** @description What is set or changed; of a creation what was given. */
+            fields: {
+                field: string;
+                /** @description Absent where there was none, and for secrets. */
+                before?: unknown;
+                after?: unknown;
+                /** @description The values are not shown. */
+                secret: boolean;
+            }[];
+        };
+        ConfigurationRequest: components["schemas"]["Configuration"] & {
+            /**
+             * @description Whether to delete what is not listed, in the sections that are given; a section that is left out is left alone.
+             * @default false
+             */
+            prune?: boolean;
+        };
+        TokenConfiguration: {
+            /**
+             * @description `consume`: receive and settle. `read`: look, never deliver. `manage`: pause, seek, replay, redrive, purge. `admin`: create, change, delete, tokens. None includes another.
+             * @example [
+             *       "consume"
+             *     ]
+             */
+            scopes: ("consume" | "read" | "manage" | "admin")[];
+            /**
+             * @description Names of the consumers it is bound to, or `*` for all and everything else.
+             * @default *
+             * @example [
+             *       "shipping"
+             *     ]
+             */
+            consumers?: "*" | string[];
+            /**
+             * Format: date-time
+             * @description RFC 3339; null: never.
+             * @default null
+             */
+            expires_at?: string | null;
+            /** @description The token itself, made elsewhere; left out: it is made here and shown once. Write-only. */
+            token?: string;
+        };
+        Configuration: {
+            /** @description Databases whose changes are captured, by name. */
+            sources?: {
+                [key: string]: components["schemas"]["SourcePut"];
+            };
+            /** @description Queues, by name. */
+            consumers?: {
+                [key: string]: components["schemas"]["ConsumerPut"];
+            };
+            /** @description Who may do what, by name. */
+            tokens?: {
+                [key: string]: components["schemas"]["TokenConfiguration"];
+            };
+        };
+        ConfigurationResult: {
+            changes: components["schemas"]["ConfigurationChange"][];
+            /** @description There, but not in the configuration: left alone without `prune`. */
+            unlisted: {
+                /** @enum {string} */
+                kind: "source" | "consumer" | "token";
+                name: string;
+            }[];
+            /** @description Tokens and signing secrets that were made; shown this once. */
+            secrets: {
+                /** @enum {string} */
+                kind: "source" | "consumer" | "token";
+                name: string;
+                secret: string;
+            }[];
+        };
         Liveness: {
             /** @enum {string} */
             status: "ok";
@@ -4866,6 +5025,95 @@ export interface operations {
             401: components["responses"]["Refusal401"];
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    getConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationExport"];
+                };
+            };
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    putConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 4096 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationRequest"];
+            };
+        };
+        responses: {
+            /** @description What was changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationResult"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    planConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 4096 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationRequest"];
+            };
+        };
+        responses: {
+            /** @description The changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationPlan"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            409: components["responses"]["Refusal409"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
             503: components["responses"]["Refusal503"];
         };
     };
