@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompletionCommand } from './cli/completion.ts'
 import { addDevCommand } from './cli/dev.ts'
 import { CommandError, EXIT_CODE } from './cli/exit-code.ts'
+import { addImportCommand } from './cli/import.ts'
 import { addMigrateCommand } from './cli/migrate.ts'
 import { addBenchCommand } from './cli/server/bench.ts'
 import { addBackfillCommands } from './cli/server/backfill.ts'
@@ -67,6 +68,7 @@ function createProgram(terminal: Terminal): Command {
   addServeCommand(program, terminal)
   addMigrateCommand(program, terminal)
   addSqlCommand(program, terminal)
+  addImportCommand(program, terminal)
   addConsumerCommands(program, terminal)
   addSourceCommands(program, terminal)
   addBackfillCommands(program, terminal)
