@@ -141,7 +141,9 @@ async function startParts(
         listConsumers: () => queues.listConsumers(),
         getStats: (consumer) => queues.getStats(consumer),
         listSourceCounts: () =>
-          capture.reports().map(({ name, metrics: counts }) => ({ source: name, ...counts })),
+          capture
+            .reports()
+            .map(({ name, state, metrics: counts }) => ({ source: name, state, ...counts })),
       }),
     observe: (operation, status, ms) => metrics.countHttpRequest(operation, status, ms),
   })

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Consumer } from './queue/consumer.ts'
 import type { ConsumerStats } from './queue/queue-service.ts'
 import type { TickCounts } from './queue/state/tick.ts'
+import type { ReaderState } from './storage/schema-types.ts'
 import { VERSION } from './version.ts'
 
 /** Names are what dashboards and alerts are written against: add, never rename. */
@@ -14,6 +15,8 @@ const NAME = {
   deliveries: 'millrace_deliveries_total',
   settlements: 'millrace_settlements_total',
   leaseExpirations: 'millrace_lease_expirations_total',
+  sourceState: 'millrace_source_state',
+  sourceFailures: 'millrace_source_failures_total',
   sourceLag: 'millrace_source_lag_bytes',
   sourceChanges: 'millrace_source_changes_total',
   sourceUndecodable: 'millrace_source_undecodable_total',
@@ -26,12 +29,18 @@ const NAME = {
 
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60]
 
+/** All of them are shown, so that an alert need not wait for the first time. */
+const SOURCE_STATES: readonly ReaderState[] = ['starting', 'healthy', 'retrying', 'needs_attention']
+
 /** What is looked up costs queries: it is not looked up more often than this. */
 const LOOKED_UP_EVERY_MS = 5000
 
 /** What a source's reader counts; plain numbers that only grow, but for the lag. */
 export interface SourceCounts {
   readonly source: string
+  readonly state: ReaderState
+  /** Sessions that ended with an error. */
+  readonly failures: number
   readonly changes: number
   readonly undecodable: number
   readonly lagBytes: number
@@ -77,6 +86,16 @@ export class Metrics {
   readonly #logDroppedUnread = this.#counter(
     NAME.logDroppedUnread,
     'Changes dropped unread because the log had reached its limit.',
+    ['source'],
+  )
+  readonly #sourceState = this.#gauge(
+    NAME.sourceState,
+    '1 for the state that the reader of a source is in, 0 for the others.',
+    ['source', 'state'],
+  )
+  readonly #sourceFailures = this.#counter(
+    NAME.sourceFailures,
+    'Times that reading a source ended with an error.',
     ['source'],
   )
   readonly #sourceLag = this.#gauge(NAME.sourceLag, 'WAL written and not yet stored.', ['source'])
@@ -177,12 +196,21 @@ export class Metrics {
   }
 
   #setSources(counts: readonly SourceCounts[]): void {
-    for (const metric of [this.#sourceLag, this.#sourceChanges, this.#sourceUndecodable]) {
+    for (const metric of [
+      this.#sourceState,
+      this.#sourceFailures,
+      this.#sourceLag,
+      this.#sourceChanges,
+      this.#sourceUndecodable,
+    ]) {
       metric.reset()
     }
-    for (const { source, lagBytes, changes, undecodable } of counts) {
+    for (const { source, state, failures, lagBytes, changes, undecodable } of counts) {
+      for (const one of SOURCE_STATES)
+        this.#sourceState.set({ source, state: one }, +(one === state))
       this.#sourceLag.set({ source }, lagBytes)
       // The reader has counted: these begin anew and are raised to where it is.
+      this.#sourceFailures.inc({ source }, failures)
       this.#sourceChanges.inc({ source }, changes)
       this.#sourceUndecodable.inc({ source }, undecodable)
     }

@@ -24,8 +24,6 @@ export interface SourceInput {
   readonly tables?: readonly string[] | null
   /** Default true: make the slot and the publication where they do not exist. */
   readonly create?: boolean
-  /** The slot is to survive a fail-over; Postgres 17 and newer. */
-  readonly failover?: boolean
   readonly annotations?: Record<string, unknown>
 }
 
@@ -150,7 +148,7 @@ async function makeAndActivate(
   const { client } = await connectSource(input.connection, 'millrace setup')
   let made: MadeObjects | undefined
   try {
-    made = await makeObjects(client, input, input.failover ?? false)
+    made = await makeObjects(client, input)
     await activate(database, sourceNo, made)
   } catch (error) {
     if (made?.madeSlot) await dropSlot(client, input.slot)

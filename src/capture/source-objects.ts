@@ -30,14 +30,10 @@ export interface MadeObjects {
  * Makes, or finds, the publication and then the slot: a slot that is older than its
  * publication stops at the WAL between them. Drops what it made if it cannot finish.
  */
-export async function makeObjects(
-  client: pg.Client,
-  names: SlotNames,
-  failover: boolean,
-): Promise<MadeObjects> {
+export async function makeObjects(client: pg.Client, names: SlotNames): Promise<MadeObjects> {
   const madePublication = await makePublication(client, names)
   try {
-    const madeSlot = await makeSlot(client, names.slot, failover)
+    const madeSlot = await makeSlot(client, names.slot)
     return { madePublication, madeSlot, confirmedLsn: await readConfirmed(client, names.slot) }
   } catch (error) {
     if (madePublication) await dropPublication(client, names.publication)
@@ -55,17 +51,17 @@ async function makePublication(client: pg.Client, names: SlotNames): Promise<boo
   return true
 }
 
-async function makeSlot(client: pg.Client, slot: string, failover: boolean): Promise<boolean> {
+async function makeSlot(client: pg.Client, slot: string): Promise<boolean> {
   const existing = await client.query<{ active: boolean }>(
     'select active from pg_replication_slots where slot_name = $1',
     [slot],
   )
   if (existing.rows[0]) return false
-  const withFailover = failover && (await readServerVersion(client)) >= FAILOVER_VERSION_MIN
+  const survivesFailover = await mayFailOver(client)
   await client.query(`set statement_timeout = ${CREATE_SLOT_TIMEOUT_MS}`)
   try {
     await client.query(
-      `select pg_create_logical_replication_slot($1, 'pgoutput', false, false${withFailover ? ', true' : ''})`,
+      `select pg_create_logical_replication_slot($1, 'pgoutput', false, false${survivesFailover ? ', true' : ''})`,
       [slot],
     )
   } catch (error) {
@@ -75,6 +71,16 @@ async function makeSlot(client: pg.Client, slot: string, failover: boolean): Pro
     await client.query('set statement_timeout = 0')
   }
   return true
+}
+
+/**
+ * Whether a standby that synchronises slots can take this one over. Without such a
+ * standby it changes nothing; one that is a standby itself cannot offer it.
+ */
+async function mayFailOver(client: pg.Client): Promise<boolean> {
+  if ((await readServerVersion(client)) < FAILOVER_VERSION_MIN) return false
+  const { rows } = await client.query<{ standby: boolean }>('select pg_is_in_recovery() as standby')
+  return !rows[0]!.standby
 }
 
 function blocked(cause: unknown): MillraceError {
