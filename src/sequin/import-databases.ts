@@ -5,6 +5,7 @@ import {
   toName,
   type Fields,
   type ImportNote,
+  toText,
 } from './import-notes.ts'
 
 /** Why an option of a database stays behind. */
@@ -23,8 +24,8 @@ export function importDatabases(databases: readonly unknown[], notes: ImportNote
   const sources: Fields = {}
   for (const [index, database] of databases.entries()) {
     const given = isFields(database) ? database['name'] : undefined
-    const name = toName(String((given as string | undefined) ?? `database-${index + 1}`))
-    const reader = new EntryReader(`databases.${String(given ?? index)}`, database, notes)
+    const name = toName(toText(given) || `database-${index + 1}`)
+    const reader = new EntryReader(`databases.${toText(given ?? index)}`, database, notes)
     reader.take('name')
     if (given !== name) reader.note('name', `is "${name}" here`)
     sources[name] = importDatabase(reader)

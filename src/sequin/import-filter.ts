@@ -1,4 +1,4 @@
-import { isFields } from './import-notes.ts'
+import { isFields, toText } from './import-notes.ts'
 
 const COMPARISONS: Record<string, string> = {
   '=': '==',
@@ -47,11 +47,9 @@ export function excludeTables(
   tables: readonly unknown[],
 ): string | undefined {
   const parts = [
-    ...schemas.map(
-      (schema) => `metadata.table_schema == ${JSON.stringify(String(schema as string))}`,
-    ),
+    ...schemas.map((schema) => `metadata.table_schema == ${JSON.stringify(toText(schema))}`),
     ...tables.map((table) => {
-      const [schema, name] = splitTable(String(table as string))
+      const [schema, name] = splitTable(toText(table))
       return `(metadata.table_schema == ${JSON.stringify(schema)} && metadata.table_name == ${JSON.stringify(name)})`
     }),
   ]

@@ -29,7 +29,7 @@ export class EntryReader {
 
   takeText(option: string): string | undefined {
     const value = this.take(option)
-    return value === undefined ? undefined : escapeText(String(value as string))
+    return value === undefined ? undefined : escapeText(toText(value))
   }
 
   /** A number, or a variable; within what Millrace takes. */
@@ -63,6 +63,12 @@ export class EntryReader {
       this.note(option, reason ?? 'is not an option that is known here; not carried over')
     }
   }
+}
+
+/** Of a name or a value, which YAML may have made a number; empty for what is neither. */
+export function toText(value: unknown): string {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
 }
 
 export function isFields(value: unknown): value is Fields {

@@ -1,7 +1,14 @@
 import { parse } from 'yaml'
 
 import { importDatabases } from './import-databases.ts'
-import { EntryReader, isFields, toName, type Fields, type ImportNote } from './import-notes.ts'
+import {
+  EntryReader,
+  isFields,
+  toName,
+  type Fields,
+  type ImportNote,
+  toText,
+} from './import-notes.ts'
 import { importSinks } from './import-sinks.ts'
 import { importEndpoints } from './import-webhook.ts'
 
@@ -65,7 +72,7 @@ const SECTIONS = new Set([
 function importTokens(given: readonly unknown[], notes: ImportNote[]): Fields {
   const tokens: Fields = {}
   for (const [index, token] of given.entries()) {
-    const name = String(((isFields(token) && token['name']) || `token-${index + 1}`) as string)
+    const name = toText((isFields(token) && token['name']) || `token-${index + 1}`)
     const reader = new EntryReader(`api_tokens.${toName(name)}`, token, notes)
     reader.take('name')
     tokens[name] = { scopes: ['consume', 'read'] }

@@ -1,7 +1,14 @@
 import { dropUndefined, escapeAll } from './import-databases.ts'
 import { excludeTables, importFilters, splitTable } from './import-filter.ts'
 import { importDestination, type Endpoints } from './import-webhook.ts'
-import { EntryReader, isFields, toName, type Fields, type ImportNote } from './import-notes.ts'
+import {
+  EntryReader,
+  isFields,
+  toName,
+  type Fields,
+  type ImportNote,
+  toText,
+} from './import-notes.ts'
 
 const FUNCTION = 'is Elixir code, which does not run here'
 
@@ -30,8 +37,8 @@ export function importSinks(
   const consumers: Fields = {}
   for (const [index, sink] of sinks.entries()) {
     const given = isFields(sink) ? sink['name'] : undefined
-    const name = toName(String((given as string | undefined) ?? `sink-${index + 1}`))
-    const reader = new EntryReader(`${section}.${String(given ?? index)}`, sink, notes)
+    const name = toName(toText(given) || `sink-${index + 1}`)
+    const reader = new EntryReader(`${section}.${toText(given ?? index)}`, sink, notes)
     reader.take('name')
     if (given !== name) reader.note('name', `is "${name}" here`)
     const consumer = importSink(reader, section, context)
@@ -86,7 +93,7 @@ function importTables(reader: EntryReader): { tables: string[]; group_by: unknow
     .map((entry) => (isFields(entry) ? entry : { name: entry }))
   const entries = single === undefined ? listed : [{ name: single }, ...listed]
   const groups = new Set<string>()
-  for (const { group_column_names: columns } of entries as Fields[]) {
+  for (const { group_column_names: columns } of entries) {
     groups.add(JSON.stringify(columns ?? null))
   }
   const alone = reader.take('group_column_names')
@@ -99,12 +106,10 @@ function importTables(reader: EntryReader): { tables: string[]; group_by: unknow
     )
   }
   const included = [
-    ...source.takeList('include_schemas').map((schema) => `${String(schema as string)}.*`),
-    ...source
-      .takeList('include_tables')
-      .map((table) => splitTable(String(table as string)).join('.')),
+    ...source.takeList('include_schemas').map((schema) => `${toText(schema)}.*`),
+    ...source.takeList('include_tables').map((table) => splitTable(toText(table)).join('.')),
   ]
-  const named = entries.map(({ name }) => splitTable(String(name as string)).join('.'))
+  const named = entries.map(({ name }) => splitTable(toText(name)).join('.'))
   const all = named.length > 0 ? named : included
   const [group] = groups.size === 1 ? groups : []
   return {

@@ -1,5 +1,12 @@
 import { dropUndefined } from './import-databases.ts'
-import { EntryReader, escapeText, isFields, type Fields, type ImportNote } from './import-notes.ts'
+import {
+  EntryReader,
+  escapeText,
+  isFields,
+  type Fields,
+  type ImportNote,
+  toText,
+} from './import-notes.ts'
 
 export interface Endpoint {
   /** Undefined: not one that can be called from here. */
@@ -17,7 +24,7 @@ const RESERVED_HEADER =
 export function importEndpoints(endpoints: readonly unknown[], notes: ImportNote[]): Endpoints {
   const found = new Map<string, Endpoint>()
   for (const [index, endpoint] of endpoints.entries()) {
-    const name = String(((isFields(endpoint) && endpoint['name']) || index) as string)
+    const name = toText((isFields(endpoint) && endpoint['name']) || index)
     const reader = new EntryReader(`http_endpoints.${name}`, endpoint, notes)
     reader.take('name')
     const url = reader.takeText('url')
@@ -43,12 +50,10 @@ export function importEndpoints(endpoints: readonly unknown[], notes: ImportNote
 /** A list of keys and values, or a map. */
 function readHeaders(headers: unknown): [string, string][] {
   if (isFields(headers)) {
-    return Object.entries(headers).map(([key, value]) => [key, String(value as string)])
+    return Object.entries(headers).map(([key, value]) => [key, toText(value)])
   }
   if (!Array.isArray(headers)) return []
-  return headers
-    .filter(isFields)
-    .map(({ key, value }) => [String(key as string), String(value as string)])
+  return headers.filter(isFields).map(({ key, value }) => [toText(key), toText(value)])
 }
 
 /**
@@ -62,7 +67,7 @@ export function importDestination(
 ): Fields | undefined {
   const destination = reader.enter('destination')
   const old = { http_pull_consumers: 'sequin_stream', http_push_consumers: 'webhook' }[section]
-  const type = String((destination.take('type') ?? reader.take('type') ?? old ?? 'none') as string)
+  const type = toText(destination.take('type') ?? reader.take('type') ?? old ?? 'none')
   if (type === 'sequin_stream') {
     destination.finish()
     if (reader.take('batch_size') !== undefined) {

@@ -6,6 +6,7 @@ import { ConfigurationFileError } from '../../src/configuration/configuration-er
 import { createFileSchema } from '../../src/configuration/json-schema.ts'
 import { readConfiguration } from '../../src/configuration/read-configuration.ts'
 import { MillraceError } from '../../src/errors.ts'
+import { findBlocks, readDocument } from '../docs/documents.ts'
 
 const read = (text: string, environment: Record<string, string> = {}) =>
   readConfiguration('millrace.yaml', text, environment)
@@ -145,6 +146,20 @@ consumers:
     expect(locate(error).lines).toEqual([
       'millrace.yaml:3:13: consumers.a.source there is no source "shop"',
     ])
+  })
+})
+
+describe('the document', () => {
+  test('shows a file that is one', async () => {
+    const [text = ''] = findBlocks(await readDocument('docs/configuration.md'), 'yaml')
+    const environment = {
+      SHOP_URL: 'postgres://me@db/shop',
+      INVOICING_KEY: 'key',
+      PIPELINE_TOKEN: `mr_${'0'.repeat(12)}_${'0'.repeat(64)}`,
+    }
+    const { configuration } = read(text, environment)
+    expect(configuration.consumers!['shipping']).toMatchObject({ max_deliveries: 20 })
+    expect(Object.keys(configuration.tokens!)).toEqual(['shipping service', 'pipeline'])
   })
 })
 

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 
 import { readConfiguration } from '../../src/configuration/read-configuration.ts'
 import { DATABASE_REASONS } from '../../src/sequin/import-databases.ts'
 import { importSequin, SECTION_REASONS } from '../../src/sequin/import-sequin.ts'
 import { SINK_REASONS } from '../../src/sequin/import-sinks.ts'
+import { readDocument } from '../docs/documents.ts'
+import { runCommand } from '../support/run-cli.ts'
 
 const FILE = `
 account: {name: Configured}
@@ -174,6 +176,12 @@ describe('a sequin.yaml', () => {
     )
   })
 
+  test('has each of its options told of in the document', async () => {
+    const document = await readDocument('docs/migrating-from-sequin.md')
+    const options = [SINK_REASONS, DATABASE_REASONS, SECTION_REASONS].flatMap(Object.keys)
+    for (const option of options) expect(document).toContain(`\`${option}`)
+  })
+
   test('of the older kind has pull and push consumers', () => {
     const old = importSequin(`
 databases: [{name: shop, url: "postgres://me@db/shop"}]
@@ -194,6 +202,26 @@ http_push_consumers: [{name: push, table: public.orders, http_endpoint: e, ack_w
 
   test('that is none is refused', () => {
     expect(() => importSequin('- a')).toThrow('no sections')
-    expect(() => importSequin('a: [')).toThrow()
+    expect(() => importSequin('a: [')).toThrow(/Flow sequence/)
+  })
+})
+
+describe('millrace import', () => {
+  test('writes the file, and tells the rest on stderr', async () => {
+    const { code, out, errors } = await runCommand({}, ['import', '-'], { stdin: FILE })
+
+    expect(code).toBe(0)
+    expect(parse(out.join('\n'))).toEqual(importSequin(FILE).configuration)
+    expect(errors).toContain('databases.Shop DB.pool_size: a source has one connection')
+    const json = await runCommand({}, ['import', '-', '--json'], { stdin: FILE })
+    expect(JSON.parse(json.out[0]!)).toEqual(importSequin(FILE))
+  })
+
+  test('refuses what is none, and what is not there', async () => {
+    expect(await runCommand({}, ['import', '-'], { stdin: '- a' })).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining('no sections'),
+    })
+    expect((await runCommand({}, ['import', '/nowhere.yaml'])).code).toBe(2)
   })
 })
