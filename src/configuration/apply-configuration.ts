@@ -26,6 +26,8 @@ export interface MadeSecret extends EntryReference {
 export interface ConfigurationResult extends ConfigurationPlan {
   /** Shown this once. */
   readonly secrets: readonly MadeSecret[]
+  /** Sources that were to go and are still there; all else is done. */
+  readonly not_deleted: readonly (EntryReference & { reason: string })[]
 }
 
 /**
@@ -54,10 +56,8 @@ export function applyConfiguration(
       await takeBack(database, made, options, error)
       throw error
     }
-    for (const { kind, name, action } of plan.changes) {
-      if (kind === 'source' && action === 'delete') await deleteSource(database, name, options)
-    }
-    return { changes: plan.changes, unlisted: plan.unlisted, secrets }
+    const not_deleted = await deleteSources(database, plan, options)
+    return { changes: plan.changes, unlisted: plan.unlisted, secrets, not_deleted }
   })
 }
 
@@ -75,6 +75,25 @@ async function createSources(
     )
     made.push(name)
   }
+}
+
+/** All else is done by then, and what was made has to be shown: a failure is told, not thrown. */
+async function deleteSources(
+  database: Database,
+  { changes }: DetailedPlan,
+  options: ApplyOptions,
+): Promise<ConfigurationResult['not_deleted']> {
+  const failed: (EntryReference & { reason: string })[] = []
+  for (const { kind, name, action } of changes) {
+    if (kind !== 'source' || action !== 'delete') continue
+    try {
+      await deleteSource(database, name, options)
+    } catch (error) {
+      const reason = error instanceof MillraceError ? error.message : 'something went wrong'
+      failed.push({ kind, name, reason })
+    }
+  }
+  return failed
 }
 
 /** @throws MillraceError where a source cannot be taken back; it says so */

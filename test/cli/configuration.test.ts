@@ -179,6 +179,30 @@ tokens:
     expect((await server.client.sources.list()).data).toEqual([])
   })
 
+  test('names a source that could not be deleted at the end, and has done all else', async ({
+    shop,
+    server,
+    storage,
+    tools,
+  }) => {
+    await shop.query(ORDERS)
+    await server.connectShop(['public.orders'])
+    // The storage refuses at the very end, long after everything was checked.
+    await storage.pool.query(`
+      create function keep() returns trigger language plpgsql as $$
+        begin raise 'kept'; end $$;
+      create trigger keep before delete on millrace.source execute function keep()`)
+
+    const yaml = 'sources: {}\ntokens:\n  ci: {scopes: [read]}\n'
+    const { code, out, errors } = await tools.run(['apply', '--prune', '--yes'], yaml)
+
+    expect(code).toBe(1)
+    expect(out.join('\n')).toMatch(/^token ci: mr_/m)
+    expect(errors).toContain('Not deleted, all else is done: source shop: ')
+    expect((await server.client.tokens.list()).data).toMatchObject([{ name: 'ci' }])
+    await storage.pool.query('drop function keep cascade')
+  })
+
   test('takes a token made elsewhere, replaces it, and never revives a revoked one', async ({
     server,
     tools,

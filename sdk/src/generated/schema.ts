@@ -3079,6 +3079,13 @@ export interface components {
                 name: string;
                 secret: string;
             }[];
+            /** @description Sources that were to go and could not; all else is done. */
+            not_deleted: {
+                /** @enum {string} */
+                kind: "source" | "consumer" | "token";
+                name: string;
+                reason: string;
+            }[];
         };
         Liveness: {
             /** @enum {string} */

@@ -60,6 +60,12 @@ export function addConfigurationCommands(program: Command, terminal: Terminal): 
       if (result.secrets.length > 0) {
         printLine(terminal.stderr, 'Keep the secrets now: they are not shown again.')
       }
+      const failed = result.not_deleted.map(
+        ({ kind, name, reason }) => `${kind} ${name}: ${reason}`,
+      )
+      if (failed.length > 0) {
+        throw new CommandError(`Not deleted, all else is done: ${failed.join('; ')}`)
+      }
     },
   })
   addServerCommand(program, terminal, {

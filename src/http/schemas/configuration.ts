@@ -100,6 +100,9 @@ export const configurationResult = z
     secrets: z
       .array(z.object({ ...entryFields, secret: z.string() }))
       .meta({ description: 'Tokens and signing secrets that were made; shown this once.' }),
+    not_deleted: z
+      .array(z.object({ ...entryFields, reason: z.string() }))
+      .meta({ description: 'Sources that were to go and could not; all else is done.' }),
   })
   .openapi('ConfigurationResult')
 
