@@ -40,6 +40,9 @@ export function openDatabase(url: string, options: ConnectOptions = {}): Databas
   // A connection that breaks while idle is replaced on next use; without a
   // listener the event would end the process.
   pool.on('error', () => {})
+  // The same of one that breaks between two statements of whoever holds it: the pool
+  // does not listen then, and the next statement says what happened.
+  pool.on('connect', (client) => client.on('error', () => {}))
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
   return { db, pool, url, close: () => db.destroy() }
 }
