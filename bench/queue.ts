@@ -30,7 +30,8 @@ export async function run(options: BenchOptions): Promise<void> {
           inFlight: smoke ? 50 : 10_000,
           rounds: options.rounds ?? (smoke ? 1 : 3),
           warmUpSeconds: smoke ? 0 : 1,
-          seconds: options.seconds ?? (smoke ? 0.2 : 5),
+          // A smoke run ends when the backlog is empty.
+          seconds: options.seconds ?? (smoke ? 30 : 5),
         })),
       )
     }
