@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-
 import { expect } from 'vitest'
 
 import { openDatabase } from '../../src/storage/database.ts'
@@ -14,7 +12,7 @@ test('a connection that breaks between two statements of whoever holds it ends n
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
 
   // An error that nobody listens to would end the process here.
-  const ended = once(client, 'end')
+  const ended = new Promise((resolve) => client.once('end', resolve))
   await storage.pool.query('select pg_terminate_backend($1)', [rows[0]!.pid])
   await ended
 
