@@ -1,4 +1,5 @@
 import { MillraceError, type ErrorDetail } from '../errors.ts'
+import { formatPointer } from '../json-pointer.ts'
 
 /**
  * Gathers what is wrong with the entries of a configuration, so that all of it is told
@@ -22,7 +23,7 @@ export class ErrorList {
   }
 
   add(path: readonly string[], detail: string): void {
-    const pointer = toPointer(path)
+    const pointer = formatPointer(path)
     this.#first ??= new MillraceError('validation_failed', `${pointer.slice(1)} ${detail}`)
     this.#errors.push({ pointer, detail })
   }
@@ -39,7 +40,7 @@ export class ErrorList {
 
 /** The same error, told of the part of a configuration that it came from. */
 export function locateError(error: MillraceError, path: readonly string[]): MillraceError {
-  const prefix = toPointer(path)
+  const prefix = formatPointer(path)
   const errors =
     error.errors.length === 0
       ? [{ pointer: prefix, detail: error.message }]
@@ -48,9 +49,4 @@ export function locateError(error: MillraceError, path: readonly string[]): Mill
     errors,
     cause: error,
   })
-}
-
-/** RFC 6901 */
-function toPointer(path: readonly string[]): string {
-  return path.map((part) => `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 
 import { MillraceError, type ErrorDetail } from '../errors.ts'
+import { formatPointer } from '../json-pointer.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -28,11 +29,11 @@ function summarise(errors: readonly ErrorDetail[]): string {
 }
 
 function describeIssue(issue: Issue, root: unknown): ErrorDetail[] {
-  const pointer = toPointer(issue.path)
+  const pointer = formatPointer(issue.path)
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({
-        pointer: toPointer([...issue.path, key]),
+        pointer: formatPointer([...issue.path, key]),
         detail: 'is not a field of this call',
       }))
     case 'invalid_type':
@@ -70,9 +71,4 @@ function describeLimit(bound: string, limit: number | bigint, origin: string): s
   if (origin === 'string') return `must have ${bound} ${limit} characters`
   if (origin === 'array') return `must have ${bound} ${limit} entries`
   return `must be ${bound} ${limit}`
-}
-
-/** RFC 6901 */
-function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 }
