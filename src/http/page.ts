@@ -23,11 +23,27 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined
   const key = Buffer.from(cursor, 'base64url').toString()
   if (key === '' || key.includes('\0') || encodeCursor(key) !== cursor) {
-    throw new MillraceError(
-      'invalid_parameter',
-      'Query: cursor must be the `next_cursor` of another page.',
-      { errors: [{ pointer: '/cursor', detail: 'is not a cursor of ours' }] },
-    )
+    throw refuseCursor()
   }
   return key
+}
+
+/**
+ * The same, of a list that is ordered by a number.
+ * @throws MillraceError `invalid_parameter`
+ */
+export function decodeNumberCursor(cursor: string | undefined): number | undefined {
+  const key = decodeCursor(cursor)
+  if (key === undefined) return undefined
+  const number = Number(key)
+  if (!Number.isSafeInteger(number)) throw refuseCursor()
+  return number
+}
+
+function refuseCursor(): MillraceError {
+  return new MillraceError(
+    'invalid_parameter',
+    'Query: cursor must be the `next_cursor` of another page.',
+    { errors: [{ pointer: '/cursor', detail: 'is not a cursor of ours' }] },
+  )
 }

@@ -8,14 +8,13 @@ import {
 } from '../../backfill/backfill-store.ts'
 import type { Backfill } from '../../backfill/backfill.ts'
 import { requestBackfill } from '../../backfill/request-backfill.ts'
-import { findSource } from '../../capture/source.ts'
 import { MillraceError } from '../../errors.ts'
 import { isId } from '../../queue/consumer-settings.ts'
-import type { Consumer } from '../../queue/consumer.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
 import { createNotFound, type Principal } from '../auth.ts'
-import { decodeCursor, makePage } from '../page.ts'
+import { expectConsumer, expectSource } from '../expect-found.ts'
+import { decodeNumberCursor, makePage } from '../page.ts'
 import { presentBackfills } from '../present-backfill.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, reply, type Handlers } from '../route.ts'
@@ -181,39 +180,40 @@ interface BackfillDeps {
 type Param = (name: string) => string
 
 export function createBackfillHandlers(deps: BackfillDeps): Handlers<typeof backfillDefinitions> {
-  const { database, secretKey } = deps
+  const { database, queues, secretKey } = deps
   const { db } = database
-  const findConsumer = async (reference: string): Promise<Consumer> => {
-    const consumer = await deps.queues.findConsumer(reference)
-    if (!consumer) throw createNotFound('consumer', reference)
-    return consumer
-  }
-  const findSourceNo = async (reference: string): Promise<number> => {
-    const source = await findSource(db, reference)
-    if (!source) throw createNotFound('source', reference)
-    return source.sourceNo
-  }
   const consumerOf = async (param: Param): Promise<BackfillOwner> => ({
-    consumerNo: (await findConsumer(param('consumer'))).consumerNo,
+    consumerNo: (await expectConsumer(queues, param('consumer'))).consumerNo,
   })
   const sourceOf = async (param: Param): Promise<BackfillOwner> => ({
-    sourceNo: await findSourceNo(param('source')),
+    sourceNo: (await expectSource(db, param('source'))).sourceNo,
   })
   const find = async (owner: BackfillOwner, id: string): Promise<Backfill> => {
     const backfill = isId(id) ? await findBackfill(db, owner, id) : undefined
     if (!backfill) throw createNotFound('backfill', id)
     return backfill
   }
-  const show = async (backfill: Backfill): Promise<Reply> =>
-    reply(200, (await presentBackfills(db, [backfill]))[0])
+  /** Shows the backfill that the path names, after a step. */
+  const after =
+    (
+      ownerOf: (param: Param) => Promise<BackfillOwner>,
+      step: (backfill: Backfill) => Backfill | Promise<Backfill>,
+    ) =>
+    async ({ param }: { param: Param }): Promise<Reply> => {
+      const backfill = await step(await find(await ownerOf(param), param('id')))
+      return reply(200, (await presentBackfills(db, [backfill]))[0])
+    }
+  const pause = (backfill: Backfill): Promise<Backfill> => pauseBackfill(db, backfill)
+  const resume = (backfill: Backfill): Promise<Backfill> => resumeBackfill(db, backfill)
+  const cancel = (backfill: Backfill): Promise<Backfill> => cancelBackfill(db, backfill)
   const showPage = async (
     owner: BackfillOwner,
     { limit, cursor }: { limit: number; cursor?: string | undefined },
   ): Promise<Reply> => {
-    const before = decodeCursor(cursor)
+    const before = decodeNumberCursor(cursor)
     const rows = await listBackfills(db, owner, {
       limit: limit + 1,
-      ...(before === undefined ? {} : { before: readBefore(before) }),
+      ...(before === undefined ? {} : { before }),
     })
     const { data, next_cursor } = makePage(rows, limit, {
       keyOf: ({ backfillNo }) => String(backfillNo),
@@ -228,33 +228,26 @@ export function createBackfillHandlers(deps: BackfillDeps): Handlers<typeof back
   return {
     async startConsumerBackfill({ param, principal, body }) {
       checkPredicateScope(principal, body.where)
-      const consumer = await findConsumer(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const { table = null, where: predicate = null, from_key: fromKey = null } = body
       return start({ sourceNo: consumer.sourceNo, consumer, table, predicate, fromKey })
     },
     async startSourceBackfill({ param, principal, body }) {
       checkPredicateScope(principal, body.where)
-      const sourceNo = await findSourceNo(param('source'))
+      const { sourceNo } = await expectSource(db, param('source'))
       const { table, where: predicate = null, from_key: fromKey = null } = body
       return start({ sourceNo, consumer: null, table, predicate, fromKey })
     },
     listConsumerBackfills: async ({ param, query }) => showPage(await consumerOf(param), query),
     listSourceBackfills: async ({ param, query }) => showPage(await sourceOf(param), query),
-    getConsumerBackfill: async ({ param }) =>
-      show(await find(await consumerOf(param), param('id'))),
-    getSourceBackfill: async ({ param }) => show(await find(await sourceOf(param), param('id'))),
-    pauseConsumerBackfill: async ({ param }) =>
-      show(await pauseBackfill(db, await find(await consumerOf(param), param('id')))),
-    pauseSourceBackfill: async ({ param }) =>
-      show(await pauseBackfill(db, await find(await sourceOf(param), param('id')))),
-    resumeConsumerBackfill: async ({ param }) =>
-      show(await resumeBackfill(db, await find(await consumerOf(param), param('id')))),
-    resumeSourceBackfill: async ({ param }) =>
-      show(await resumeBackfill(db, await find(await sourceOf(param), param('id')))),
-    cancelConsumerBackfill: async ({ param }) =>
-      show(await cancelBackfill(db, await find(await consumerOf(param), param('id')))),
-    cancelSourceBackfill: async ({ param }) =>
-      show(await cancelBackfill(db, await find(await sourceOf(param), param('id')))),
+    getConsumerBackfill: after(consumerOf, (backfill) => backfill),
+    getSourceBackfill: after(sourceOf, (backfill) => backfill),
+    pauseConsumerBackfill: after(consumerOf, pause),
+    pauseSourceBackfill: after(sourceOf, pause),
+    resumeConsumerBackfill: after(consumerOf, resume),
+    resumeSourceBackfill: after(sourceOf, resume),
+    cancelConsumerBackfill: after(consumerOf, cancel),
+    cancelSourceBackfill: after(sourceOf, cancel),
   }
 }
 
@@ -264,17 +257,5 @@ function checkPredicateScope(principal: Principal | undefined, where: string | u
   throw new MillraceError(
     'insufficient_scope',
     'A backfill with `where` runs SQL on the source, and needs a token with the scope "admin".',
-  )
-}
-
-function readBefore(text: string): number {
-  const number = Number(text)
-  if (Number.isSafeInteger(number)) return number
-  throw new MillraceError(
-    'invalid_parameter',
-    'Query: cursor must be the `next_cursor` of another page.',
-    {
-      errors: [{ pointer: '/cursor', detail: 'is not a cursor of ours' }],
-    },
   )
 }

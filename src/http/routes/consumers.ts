@@ -13,6 +13,7 @@ import {
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Db } from '../../storage/database.ts'
 import { createNotFound } from '../auth.ts'
+import { expectConsumer } from '../expect-found.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentConsumer } from '../present-consumer.ts'
 import { PushKeeper } from '../push-keeper.ts'
@@ -193,9 +194,7 @@ export function createConsumerHandlers(deps: ConsumerDeps): Handlers<typeof cons
       return EMPTY_REPLY
     },
     async getConsumerStats({ param }) {
-      const reference = param('consumer')
-      const consumer = await queues.findConsumer(reference)
-      if (!consumer) throw createNotFound('consumer', reference)
+      const consumer = await expectConsumer(queues, param('consumer'))
       const { oldestUnackedAgeMs, ...stats } = await queues.getStats(consumer)
       return reply(200, { ...stats, oldest_unacked_age_ms: oldestUnackedAgeMs })
     },

@@ -1,5 +1,4 @@
 import { MillraceError } from '../../errors.ts'
-import type { Consumer } from '../../queue/consumer.ts'
 import {
   findChange,
   listChanges,
@@ -12,6 +11,7 @@ import type { LogEntry } from '../../log/entry.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
 import { createNotFound } from '../auth.ts'
+import { expectConsumer, expectSource } from '../expect-found.ts'
 import { toListed } from '../list-entry.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentChange, presentMessage, presentPlace, readKey } from '../present-message.ts'
@@ -88,25 +88,11 @@ interface MessageDeps {
 export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messageDefinitions> {
   const { database, queues } = deps
   const { db } = database
-  const findConsumer = async (reference: string): Promise<Consumer> => {
-    const consumer = await queues.findConsumer(reference)
-    if (!consumer) throw createNotFound('consumer', reference)
-    return consumer
-  }
   const findRecentAck: QueueService['recentAckOf'] = (consumer, seq) =>
     queues.recentAckOf(consumer, seq)
-  const findSourceNo = async (reference: string): Promise<number> => {
-    const row = await db
-      .selectFrom('millrace.source')
-      .select('source_no')
-      .where((eb) => eb.or([eb(eb.cast('id', 'text'), '=', reference), eb('name', '=', reference)]))
-      .executeTakeFirst()
-    if (!row) throw createNotFound('source', reference)
-    return row.source_no
-  }
   return {
     async listMessages({ param, query }) {
-      const consumer = await findConsumer(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const after = decodeCursor(query.cursor)
       const rows = await listMessages(db, consumer, {
         state: query.state,
@@ -117,14 +103,14 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
       return replyPage(rows, query.limit, presentMessage)
     },
     async getMessage({ param }) {
-      const consumer = await findConsumer(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const entry = await findChange(database, consumer.sourceNo, readSeq(param('seq')))
       const places = entry ? await showChange(db, [consumer], entry, findRecentAck) : []
       if (!entry || places.length === 0) throw createNotFound('message', param('seq'))
       return replyFanOut(entry, places)
     },
     async followConsumer({ param, query: { after, from, limit } }) {
-      const consumer = await findConsumer(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const { entries, lastSeq, hasMore } = await followConsumer(database, consumer, {
         after,
         limit,
@@ -138,7 +124,8 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
     },
     async listChanges({ param, query }) {
       const beyond = decodeCursor(query.cursor)
-      const rows = await listChanges(db, await findSourceNo(param('source')), {
+      const { sourceNo } = await expectSource(db, param('source'))
+      const rows = await listChanges(db, sourceNo, {
         ...readSearch(query),
         ...(beyond === undefined ? {} : { beyondSeq: readSeq(beyond) }),
         newestFirst: query.order === 'newest',
@@ -147,7 +134,7 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
       return replyPage(rows, query.limit, (row) => `${presentChange(row)}}`)
     },
     async getChange({ param }) {
-      const sourceNo = await findSourceNo(param('source'))
+      const { sourceNo } = await expectSource(db, param('source'))
       const entry = await findChange(database, sourceNo, readSeq(param('seq')))
       if (!entry) throw createNotFound('change', param('seq'))
       const consumers = await listSourceConsumers(db, sourceNo)

@@ -1,5 +1,4 @@
 import { MillraceError } from '../../errors.ts'
-import type { Consumer } from '../../queue/consumer.ts'
 import { purgeConsumer } from '../../queue/operations/purge.ts'
 import { discardMessages, redriveMessages } from '../../queue/operations/redrive.ts'
 import { startReplay } from '../../queue/operations/replay.ts'
@@ -7,7 +6,7 @@ import { seekConsumer } from '../../queue/operations/seek.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { LogTarget } from '../../queue/start-cursor.ts'
 import type { Db } from '../../storage/database.ts'
-import { createNotFound } from '../auth.ts'
+import { expectConsumer } from '../expect-found.ts'
 import { defineRoutes, reply, type Handlers } from '../route.ts'
 import {
   discardRequest,
@@ -90,14 +89,9 @@ export function createMovementHandlers(deps: {
   queues: QueueService
 }): Handlers<typeof movementDefinitions> {
   const { db, queues } = deps
-  const find = async (reference: string): Promise<Consumer> => {
-    const consumer = await queues.findConsumer(reference)
-    if (!consumer) throw createNotFound('consumer', reference)
-    return consumer
-  }
   return {
     async seekConsumer({ param, body }) {
-      const consumer = await find(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const result = await seekConsumer(db, consumer, readTarget(body.to), {
         dryRun: body.dry_run,
       })
@@ -109,7 +103,7 @@ export function createMovementHandlers(deps: {
       })
     },
     async replayConsumer({ param, body }) {
-      const consumer = await find(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const { replayNo, total } = await startReplay(db, consumer, {
         from: readTarget(body.from),
         to: readTarget(body.to),
@@ -118,7 +112,7 @@ export function createMovementHandlers(deps: {
       return reply(202, { replay: replayNo, total })
     },
     async redriveConsumer({ param, body }) {
-      const consumer = await find(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
       return reply(
         200,
@@ -126,12 +120,12 @@ export function createMovementHandlers(deps: {
       )
     },
     async discardMessages({ param, body }) {
-      const consumer = await find(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
       return reply(200, { discarded: await discardMessages(db, consumer, which) })
     },
     async purgeConsumer({ param, body }) {
-      const consumer = await find(param('consumer'))
+      const consumer = await expectConsumer(queues, param('consumer'))
       if (body.confirm !== consumer.name) {
         throw new MillraceError(
           'validation_failed',

@@ -1,7 +1,6 @@
-import { findSource } from '../../capture/source.ts'
 import { previewFilter } from '../../queue/operations/preview-filter.ts'
 import type { Database } from '../../storage/database.ts'
-import { createNotFound } from '../auth.ts'
+import { expectSource } from '../expect-found.ts'
 import { toListed } from '../list-entry.ts'
 import { presentChange } from '../present-message.ts'
 import { defineRoutes, type Handlers } from '../route.ts'
@@ -27,9 +26,8 @@ export const previewDefinitions = defineRoutes({
 export function createPreviewHandlers(database: Database): Handlers<typeof previewDefinitions> {
   return {
     async previewFilter({ param, body }) {
-      const source = await findSource(database.db, param('source'))
-      if (!source) throw createNotFound('source', param('source'))
-      const { errors, entries } = await previewFilter(database, source.sourceNo, body)
+      const { sourceNo } = await expectSource(database.db, param('source'))
+      const { errors, entries } = await previewFilter(database, sourceNo, body)
       const count = (outcome: string): number =>
         entries.filter(({ preview }) => preview.outcome === outcome).length
       const head = JSON.stringify({

@@ -7,7 +7,7 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../queue/queue-service.ts'
-import { createNotFound } from '../auth.ts'
+import { expectConsumer } from '../expect-found.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, reply, SETTLE_BYTES_MAX, type Call, type Handlers } from '../route.ts'
 import {
@@ -112,18 +112,13 @@ export const queueDefinitions = defineRoutes({
 type Definitions = typeof queueDefinitions
 
 export function createQueueHandlers(queues: QueueService): Handlers<Definitions> {
-  const findConsumer = async (reference: string): Promise<Consumer> => {
-    const consumer = await queues.findConsumer(reference)
-    if (!consumer) throw createNotFound('consumer', reference)
-    return consumer
-  }
   const settle = async (
     reference: string,
     settlements: Settlement[],
     toPointer: (index: number) => string,
   ): Promise<Reply> => {
     refuseRepeated(settlements, toPointer)
-    const consumer = await findConsumer(reference)
+    const consumer = await expectConsumer(queues, reference)
     return presentResults(await settleAt(queues, consumer, settlements, toPointer))
   }
   const settleAll = (
@@ -135,7 +130,7 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
 
   return {
     async receiveMessages(call) {
-      const consumer = await findConsumer(call.param('consumer'))
+      const consumer = await expectConsumer(queues, call.param('consumer'))
       const { body } = call
       const { signal } = call.exchange
       const received = await receiveFrom(queues, consumer, {

@@ -1,6 +1,5 @@
-import type { Consumer } from '../../queue/consumer.ts'
 import type { LeasedMessage, QueueService, Settlement } from '../../queue/queue-service.ts'
-import { createNotFound } from '../auth.ts'
+import { expectConsumer } from '../expect-found.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, reply, SETTLE_BYTES_MAX, type Call, type Handlers } from '../route.ts'
 import {
@@ -67,13 +66,8 @@ type SettleCall = Pick<Call<Definitions['sequinAck']>, 'param' | 'body'>
 
 /** The calls of Sequin's pull consumers, on the same queues as `/v1`. */
 export function createSequinHandlers(queues: QueueService): Handlers<Definitions> {
-  const findConsumer = async (reference: string): Promise<Consumer> => {
-    const consumer = await queues.findConsumer(reference)
-    if (!consumer) throw createNotFound('consumer', reference)
-    return consumer
-  }
   const receive = async ({ exchange, param }: AnyCall, asked: SequinReceive): Promise<Reply> => {
-    const received = await receiveFrom(queues, await findConsumer(param('consumer')), {
+    const received = await receiveFrom(queues, await expectConsumer(queues, param('consumer')), {
       batchSize: asked.max_batch_size ?? asked.batch_size ?? 1,
       waitMs: asked.wait_for,
       maxBytes: BYTES_MAX,
@@ -82,7 +76,7 @@ export function createSequinHandlers(queues: QueueService): Handlers<Definitions
     return { status: 200, body: `{"data":[${received.messages.map(presentMessage).join(',')}]}` }
   }
   const settle = async ({ param, body }: SettleCall, kind: 'ack' | 'nack'): Promise<Reply> => {
-    const consumer = await findConsumer(param('consumer'))
+    const consumer = await expectConsumer(queues, param('consumer'))
     // Twice the same wish for one message is no contradiction here.
     const ids = [...new Set(body.ack_ids)]
     const settlements = ids.map((ackId): Settlement => ({ kind, ackId }))

@@ -13,6 +13,7 @@ import { updateSource } from '../../capture/update-source.ts'
 import { isId, nameSchema } from '../../queue/consumer-settings.ts'
 import type { Database } from '../../storage/database.ts'
 import { createNotFound } from '../auth.ts'
+import { expectSource } from '../expect-found.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentHealth, presentSources } from '../present-source.ts'
 import type { Reply } from '../problem.ts'
@@ -173,11 +174,6 @@ export function createSourceHandlers(
     const [shown] = await presentSources(db, [source])
     return reply(status, shown)
   }
-  const find = async (reference: string): Promise<Source> => {
-    const source = await findSource(db, reference)
-    if (!source) throw createNotFound('source', reference)
-    return source
-  }
   return {
     async listSources({ query }) {
       const rows = await listSources(db, {
@@ -199,7 +195,7 @@ export function createSourceHandlers(
       return reply(200, { ok: isPassed(checks), checks })
     },
     async getSource({ param }) {
-      return answer(200, await find(param('source')))
+      return answer(200, await expectSource(db, param('source')))
     },
     async putSource({ param, body }) {
       const reference = param('source')
@@ -213,7 +209,7 @@ export function createSourceHandlers(
       return answer(201, await createSource(database, toSourceInput(name, body), keys))
     },
     async patchSource({ param, body }) {
-      const before = await find(param('source'))
+      const before = await expectSource(db, param('source'))
       const patch = toSourcePatch(before, body)
       return answer(200, await updateSource(database, before.id, patch, keys))
     },
@@ -239,8 +235,7 @@ export function createSourceHandlers(
       return reply(200, { ok: isPassed(checks), checks })
     },
     async acceptSourceGap({ param }) {
-      const { from, to, reason, at } = await acceptGap(database, param('source'), keys)
-      return reply(200, { from, to, reason, at, accepted: true })
+      return reply(200, await acceptGap(database, param('source'), keys))
     },
     async getSourceHealth({ param }) {
       return reply(200, presentHealth(await getSourceHealth(database, param('source'), keys)))
