@@ -17,7 +17,7 @@ Examples:
   millrace dev                                    a shop, orders, and three services
   millrace dev --no-demo                          empty, to connect what you like
   millrace dev --source postgres://me@localhost/app   a database of yours
-  millrace dev --port 0 --data /tmp/try           any free port, data elsewhere
+  millrace dev --port 0 --data ./try              any free port, data elsewhere
 
 Everything is kept in --data and goes on from there at the next start.
 `

@@ -1,3 +1,5 @@
+import pg from 'pg'
+
 import type { Database } from './database.ts'
 import { findPendingMigrations } from './migrate.ts'
 
@@ -102,7 +104,7 @@ function checkWritable({ is_standby, is_read_only, role }: StorageFacts): Storag
   return fail(
     'writable',
     `transactions of role ${role} are read-only`,
-    `alter role ${quote(role)} set default_transaction_read_only = off;`,
+    `alter role ${pg.escapeIdentifier(role)} set default_transaction_read_only = off;`,
   )
 }
 
@@ -141,14 +143,14 @@ function checkPrivileges(facts: StorageFacts): StorageCheck {
     return fail(
       'privileges',
       `role ${role} may not make the schema "millrace"`,
-      `grant create on database ${quote(database)} to ${quote(role)};`,
+      `grant create on database ${pg.escapeIdentifier(database)} to ${pg.escapeIdentifier(role)};`,
     )
   }
   if (!may_change_schema) {
     return fail(
       'privileges',
       `the schema "millrace" belongs to another role than ${role}`,
-      `alter schema millrace owner to ${quote(role)}; -- and what is in it`,
+      `alter schema millrace owner to ${pg.escapeIdentifier(role)}; -- and what is in it`,
     )
   }
   return pass('privileges', `role ${role} may do what is needed`)
@@ -193,10 +195,6 @@ function pass(name: StorageCheck['name'], detail: string): StorageCheck {
 
 function fail(name: StorageCheck['name'], detail: string, sql: string | null = null): StorageCheck {
   return { name, status: 'fail', detail, sql }
-}
-
-function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`
 }
 
 /** Several failed addresses come as one error without a message. */
