@@ -1,9 +1,27 @@
-// Prints how many tests passed and failed, of a report by vitest's JSON reporter.
-import { readFileSync } from 'node:fs'
+// Prints how many tests passed and failed, of a report by vitest's JSON reporter;
+// what failed, with the first lines of its reason, goes to the file of the second argument.
+import { appendFileSync, readFileSync } from 'node:fs'
+import { relative } from 'node:path'
 
-const report = JSON.parse(readFileSync(process.argv[2], 'utf8'))
-// A file that could not even be loaded has no tests that failed.
-const broken = report.testResults.filter(
-  ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+const REASON_LINES = 12
+
+const [reportFile, failuresFile] = process.argv.slice(2)
+const report = JSON.parse(readFileSync(reportFile, 'utf8'))
+const files = report.testResults.map((file) => ({ ...file, path: relative('.', file.name) }))
+// A file that failed outside of its tests: while it loaded, or in a hook.
+const broken = files.filter(
+  ({ status, assertionResults }) =>
+    status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
 )
-console.log(report.numPassedTests, report.numFailedTests + broken.length)
+const failures = files.flatMap(({ path, assertionResults }) =>
+  assertionResults
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages }) => [`${path}: ${fullName}`, failureMessages.join('\n')]),
+)
+for (const { path, message } of broken) failures.push([path, message])
+
+for (const [name, reason] of failures) {
+  const lines = reason.trimEnd().split('\n').slice(0, REASON_LINES)
+  appendFileSync(failuresFile, [name, ...lines.map((line) => `    ${line}`), ''].join('\n'))
+}
+console.log(report.numPassedTests, failures.length)
