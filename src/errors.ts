@@ -53,3 +53,8 @@ export class MillraceError extends Error {
     this.retryAfterMs = options.retryAfterMs
   }
 }
+
+/** `kind` is the word for it that its path has: `source`, `consumer`. */
+export function createNotFound(kind: string, reference: string): MillraceError {
+  return new MillraceError('not_found', `There is no ${kind} "${reference.slice(0, 100)}".`)
+}

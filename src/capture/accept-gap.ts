@@ -1,11 +1,10 @@
-import { MillraceError } from '../errors.ts'
+import { createNotFound, MillraceError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import type { Gap } from '../storage/schema-types.ts'
 import { connectSource } from './connect-source.ts'
 import type { SourceKeys } from './create-source.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
-import { findSource, notifyConfig, readSourceSettings } from './source.ts'
-import { sourceNotFound } from './update-source.ts'
+import { expectSource, notifyConfig, readSourceSettings } from './source.ts'
 import { readCaptureState } from './verify-source.ts'
 
 /** What the source says of itself now. */
@@ -27,8 +26,7 @@ export async function acceptGap(
   idOrName: string,
   { secretKey }: SourceKeys,
 ): Promise<Gap> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   const now = await readNow(database, source.sourceNo, source.name, secretKey)
   return database.db.transaction().execute(async (transaction) => {
     const reader = await transaction
@@ -89,7 +87,7 @@ async function readNow(
   secretKey: Buffer | undefined,
 ): Promise<SourceNow> {
   const settings = await readSourceSettings(database.db, sourceNo, secretKey)
-  if (!settings) throw sourceNotFound(name)
+  if (!settings) throw createNotFound('source', name)
   const { client } = await connectSource(settings, 'millrace setup').catch((error: unknown) => {
     throw new MillraceError('source_unreachable', `Source "${name}" does not answer.`, {
       cause: error,

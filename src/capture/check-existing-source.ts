@@ -1,10 +1,10 @@
+import { createNotFound } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import { checkSource } from './check-source.ts'
 import type { SourceKeys } from './create-source.ts'
-import { findSource, readSourceSettings, type Source } from './source.ts'
+import { expectSource, readSourceSettings, type Source } from './source.ts'
 import { fail, pass, type SourceCheck } from './source-check.ts'
 import { getSourceHealth } from './source-health.ts'
-import { sourceNotFound } from './update-source.ts'
 
 /**
  * Looks whether a connected source is still as capturing needs it, and what its reader says.
@@ -15,10 +15,9 @@ export async function checkExistingSource(
   idOrName: string,
   keys: SourceKeys,
 ): Promise<SourceCheck[]> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   const settings = await readSourceSettings(database.db, source.sourceNo, keys.secretKey)
-  if (!settings) throw sourceNotFound(idOrName)
+  if (!settings) throw createNotFound('source', idOrName)
   const { slot, publication, tables } = source
   const target = { slot, publication, tables, create: false, isOwnSlot: true }
   return [await checkReader(database, source, keys), ...(await checkSource(settings, target))]

@@ -1,12 +1,11 @@
 import type pg from 'pg'
 
-import { MillraceError } from '../errors.ts'
+import { createNotFound, MillraceError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import { connectSource } from './connect-source.ts'
 import { removeSource, type SourceKeys } from './create-source.ts'
-import { findSource, notifyConfig, readSourceSettings, type Source } from './source.ts'
+import { expectSource, notifyConfig, readSourceSettings, type Source } from './source.ts'
 import { dropPublication, dropSlot } from './source-objects.ts'
-import { sourceNotFound } from './update-source.ts'
 
 interface DeleteOptions extends SourceKeys {
   /** Default true. False: slot and publication stay, and the slot goes on holding WAL back. */
@@ -24,8 +23,7 @@ export async function deleteSource(
   idOrName: string,
   options: DeleteOptions,
 ): Promise<void> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   await expectNoConsumers(database, source)
   await setPhase(database, source, 'removing')
   try {
@@ -68,7 +66,7 @@ async function dropObjects(
   secretKey: Buffer | undefined,
 ): Promise<void> {
   const settings = await readSourceSettings(database.db, source.sourceNo, secretKey)
-  if (!settings) throw sourceNotFound(source.name)
+  if (!settings) throw createNotFound('source', source.name)
   let client: pg.Client
   try {
     client = (await connectSource(settings, 'millrace setup')).client

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-import { MillraceError } from '../errors.ts'
+import { createNotFound, MillraceError } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import { connectSource } from './connect-source.ts'
 import type { SourceKeys } from './create-source.ts'
@@ -10,8 +10,7 @@ import {
   type ColumnType,
   type TypeUse,
 } from './read-column-types.ts'
-import { findSource, readSourceSettings } from './source.ts'
-import { sourceNotFound } from './update-source.ts'
+import { expectSource, readSourceSettings } from './source.ts'
 
 export interface TableColumn extends TypeUse {
   readonly name: string
@@ -92,10 +91,9 @@ export async function listSourceTables(
   idOrName: string,
   { secretKey }: SourceKeys,
 ): Promise<SourceTables> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   const settings = await readSourceSettings(database.db, source.sourceNo, secretKey)
-  if (!settings) throw sourceNotFound(idOrName)
+  if (!settings) throw createNotFound('source', idOrName)
   let client: pg.Client | undefined
   try {
     client = (await connectSource(settings, 'millrace tables')).client

@@ -1,12 +1,12 @@
 import type pg from 'pg'
 
+import { createNotFound } from '../errors.ts'
 import type { Database } from '../storage/database.ts'
 import type { Gap, ReaderState } from '../storage/schema-types.ts'
 import { connectSource } from './connect-source.ts'
 import type { SourceKeys } from './create-source.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
-import { findSource, readSourceSettings } from './source.ts'
-import { sourceNotFound } from './update-source.ts'
+import { expectSource, readSourceSettings } from './source.ts'
 import { readCaptureState } from './verify-source.ts'
 
 /** How capturing from a source goes: what its reader says, and what the slot says. */
@@ -42,8 +42,7 @@ export async function getSourceHealth(
   idOrName: string,
   { secretKey }: SourceKeys,
 ): Promise<SourceHealth> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   const { rows } = await database.pool.query<Omit<SourceHealth, 'slot'> & { confirmed: string }>(
     `select state, state_reason as reason, state_remedy as remedy, state_at as since, gaps,
        greatest(confirmed_lsn, newest.end_lsn) as confirmed, confirmed_at as "confirmedAt",
@@ -57,7 +56,7 @@ export async function getSourceHealth(
     [source.sourceNo],
   )
   const row = rows[0]
-  if (!row) throw sourceNotFound(idOrName)
+  if (!row) throw createNotFound('source', idOrName)
   const { confirmed, ...reader } = row
   const lsn = BigInt(confirmed)
   return {

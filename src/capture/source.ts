@@ -1,5 +1,6 @@
 import { sql, type Selectable } from 'kysely'
 
+import { createNotFound } from '../errors.ts'
 import { unseal } from '../storage/seal.ts'
 import type { Db } from '../storage/database.ts'
 import type { ReaderState, SourceTable } from '../storage/schema-types.ts'
@@ -53,6 +54,13 @@ export async function findSource(db: Db, idOrName: string): Promise<Source | und
   const column = UUID.test(idOrName) ? 'millrace.source.id' : 'millrace.source.name'
   const row = await selectSources(db).where(column, '=', idOrName).executeTakeFirst()
   return row && toSource(row)
+}
+
+/** @throws MillraceError `not_found` */
+export async function expectSource(db: Db, idOrName: string): Promise<Source> {
+  const source = await findSource(db, idOrName)
+  if (!source) throw createNotFound('source', idOrName)
+  return source
 }
 
 /**

@@ -7,6 +7,7 @@ import { checkSource } from './check-source.ts'
 import type { SourceKeys } from './create-source.ts'
 import { expectPassed } from './expect-passed.ts'
 import {
+  expectSource,
   findSource,
   notifyConfig,
   passwordContext,
@@ -36,8 +37,7 @@ export async function updateSource(
   patch: SourcePatch,
   { secretKey }: SourceKeys,
 ): Promise<Source> {
-  const source = await findSource(database.db, idOrName)
-  if (!source) throw sourceNotFound(idOrName)
+  const source = await expectSource(database.db, idOrName)
   const slot = patch.slot ?? source.slot
   const publication = patch.publication ?? source.publication
   if (patch.connection || patch.slot !== undefined || patch.publication !== undefined) {
@@ -88,8 +88,4 @@ async function save(
     if (!taken) throw error
     throw new MillraceError('name_taken', `There is a source "${patch.name}" already.`)
   }
-}
-
-export function sourceNotFound(idOrName: string): MillraceError {
-  return new MillraceError('not_found', `There is no source "${idOrName}".`)
 }

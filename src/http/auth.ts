@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 
-import { MillraceError } from '../errors.ts'
+import { createNotFound, MillraceError } from '../errors.ts'
 import { isId } from '../queue/consumer-settings.ts'
 import type { Db } from '../storage/database.ts'
 import { SCOPES, type Scope } from '../tokens/token.ts'
@@ -141,9 +141,4 @@ export class Authority {
       timingSafeEqual(hash('sha256', text, 'buffer'), this.#adminSha256)
     )
   }
-}
-
-/** `kind` is the name of the path's parameter. */
-export function createNotFound(kind: string, reference: string): MillraceError {
-  return new MillraceError('not_found', `There is no ${kind} "${reference.slice(0, 100)}".`)
 }

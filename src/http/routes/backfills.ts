@@ -1,3 +1,4 @@
+import { expectSource } from '../../capture/source.ts'
 import {
   cancelBackfill,
   findBackfill,
@@ -8,12 +9,12 @@ import {
 } from '../../backfill/backfill-store.ts'
 import type { Backfill } from '../../backfill/backfill.ts'
 import { requestBackfill } from '../../backfill/request-backfill.ts'
-import { MillraceError } from '../../errors.ts'
+import { createNotFound, MillraceError } from '../../errors.ts'
 import { isId } from '../../queue/consumer-settings.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
-import { createNotFound, type Principal } from '../auth.ts'
-import { expectConsumer, expectSource } from '../expect-found.ts'
+import { type Principal } from '../auth.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import { decodeNumberCursor, makePage } from '../page.ts'
 import { presentBackfills } from '../present-backfill.ts'
 import type { Reply } from '../problem.ts'

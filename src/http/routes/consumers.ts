@@ -1,4 +1,4 @@
-import { MillraceError } from '../../errors.ts'
+import { createNotFound, MillraceError } from '../../errors.ts'
 import {
   createConsumer,
   deleteConsumer,
@@ -12,8 +12,7 @@ import {
 } from '../../queue/consumer-store.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Db } from '../../storage/database.ts'
-import { createNotFound } from '../auth.ts'
-import { expectConsumer } from '../expect-found.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentConsumer } from '../present-consumer.ts'
 import { PushKeeper } from '../push-keeper.ts'

@@ -1,4 +1,5 @@
-import { MillraceError } from '../../errors.ts'
+import { expectSource } from '../../capture/source.ts'
+import { createNotFound, MillraceError } from '../../errors.ts'
 import {
   findChange,
   listChanges,
@@ -10,8 +11,7 @@ import { showChange } from '../../queue/operations/show-change.ts'
 import type { LogEntry } from '../../log/entry.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
-import { createNotFound } from '../auth.ts'
-import { expectConsumer, expectSource } from '../expect-found.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import { toListed } from '../list-entry.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { presentChange, presentMessage, presentPlace, readKey } from '../present-message.ts'

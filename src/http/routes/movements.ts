@@ -6,7 +6,7 @@ import { seekConsumer } from '../../queue/operations/seek.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { LogTarget } from '../../queue/start-cursor.ts'
 import type { Db } from '../../storage/database.ts'
-import { expectConsumer } from '../expect-found.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import { defineRoutes, reply, type Handlers } from '../route.ts'
 import {
   discardRequest,

@@ -1,6 +1,6 @@
+import { expectSource } from '../../capture/source.ts'
 import { previewFilter } from '../../queue/operations/preview-filter.ts'
 import type { Database } from '../../storage/database.ts'
-import { expectSource } from '../expect-found.ts'
 import { toListed } from '../list-entry.ts'
 import { presentChange } from '../present-message.ts'
 import { defineRoutes, type Handlers } from '../route.ts'

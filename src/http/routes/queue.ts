@@ -7,7 +7,7 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../queue/queue-service.ts'
-import { expectConsumer } from '../expect-found.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, reply, SETTLE_BYTES_MAX, type Call, type Handlers } from '../route.ts'
 import {

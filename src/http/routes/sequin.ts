@@ -1,5 +1,5 @@
 import type { LeasedMessage, QueueService, Settlement } from '../../queue/queue-service.ts'
-import { expectConsumer } from '../expect-found.ts'
+import { expectConsumer } from '../expect-consumer.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, reply, SETTLE_BYTES_MAX, type Call, type Handlers } from '../route.ts'
 import {

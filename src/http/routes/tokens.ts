@@ -1,7 +1,7 @@
+import { createNotFound } from '../../errors.ts'
 import type { Db } from '../../storage/database.ts'
 import { createToken, listTokens, revokeToken } from '../../tokens/token-store.ts'
 import type { Token } from '../../tokens/token.ts'
-import { createNotFound } from '../auth.ts'
 import { decodeCursor, makePage } from '../page.ts'
 import { defineRoutes, EMPTY_REPLY, reply, type Handlers } from '../route.ts'
 import { pageQuery } from '../schemas/shared.ts'

@@ -1,8 +1,6 @@
-import { findSource, type Source } from '../capture/source.ts'
+import { createNotFound } from '../errors.ts'
 import type { Consumer } from '../queue/consumer.ts'
 import type { QueueService } from '../queue/queue-service.ts'
-import type { Db } from '../storage/database.ts'
-import { createNotFound } from './auth.ts'
 
 /**
  * The consumer that a path names, as the queues know it.
@@ -15,11 +13,4 @@ export async function expectConsumer(
   const consumer = await queues.findConsumer(reference)
   if (!consumer) throw createNotFound('consumer', reference)
   return consumer
-}
-
-/** @throws MillraceError `not_found` */
-export async function expectSource(db: Db, reference: string): Promise<Source> {
-  const source = await findSource(db, reference)
-  if (!source) throw createNotFound('source', reference)
-  return source
 }
