@@ -18,7 +18,8 @@ const failures = files.flatMap(({ path, assertionResults }) =>
     .filter(({ status }) => status === 'failed')
     .map(({ fullName, failureMessages }) => [`${path}: ${fullName}`, failureMessages.join('\n')]),
 )
-for (const { path, message } of broken) failures.push([path, message])
+// The reason of a group's hook is only in the output above.
+for (const { path, message } of broken) failures.push([path, message || 'failed in a hook'])
 
 for (const [name, reason] of failures) {
   const lines = reason.trimEnd().split('\n').slice(0, REASON_LINES)
