@@ -1,7 +1,6 @@
-import type pg from 'pg'
+import pg from 'pg'
 
 import type { RelationMessage, ReplicaIdentity } from '../capture/pgoutput/message.ts'
-import { quoteIdentifier } from '../capture/quote-identifier.ts'
 
 /** Why a backfill of a table cannot be done, whoever tries again. */
 export class UnfitTableError extends Error {
@@ -109,7 +108,7 @@ export async function describeTable(
     oid: Number(row.oid),
     schema,
     table,
-    from: `${row.kind === 'p' ? '' : 'only '}${quoteIdentifier(schema)}.${quoteIdentifier(table)}`,
+    from: `${row.kind === 'p' ? '' : 'only '}${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`,
     message: {
       kind: 'relation',
       oid: Number(row.oid),

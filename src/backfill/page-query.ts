@@ -1,6 +1,5 @@
 import pg from 'pg'
 
-import { quoteIdentifier } from '../capture/quote-identifier.ts'
 import type { BackfillPosition } from '../storage/schema-types.ts'
 import type { TableDescription } from './describe-table.ts'
 
@@ -26,19 +25,20 @@ const WANTED = '"millrace wanted"'
 export function writePageQuery(table: TableDescription, choice: PageChoice, size: number): string {
   const conditions = [choice.predicate, table.filter].filter((text) => text !== null)
   const wanted = conditions.length === 0 ? 'true' : conditions.map(writeCondition).join(' and ')
-  const columns = table.message.columns.map(({ name }) => quoteIdentifier(name))
+  const columns = table.message.columns.map(({ name }) => pg.escapeIdentifier(name))
   const shown =
     conditions.length === 0
       ? columns
       : columns.map((name) => `case when ${WANTED} then ${name} end`)
-  const ends = table.key.length > 0 ? table.key.map(({ name }) => quoteIdentifier(name)) : [PLACE]
+  const ends =
+    table.key.length > 0 ? table.key.map(({ name }) => pg.escapeIdentifier(name)) : [PLACE]
   const needed =
     conditions.length === 0 && table.key.length > 0
       ? [...new Set([...columns, ...ends])].join(', ')
       : '*'
   const rows =
     table.key.length > 0 ? byKey(table, choice, size, needed) : byPlace(table, choice, size)
-  const alias = quoteIdentifier(table.table)
+  const alias = pg.escapeIdentifier(table.table)
   return `select ${[WANTED, ...shown, ...ends].join(', ')}
     from (select *, ${wanted} as ${WANTED} from (${rows}) as ${alias}) as ${alias}
     order by ${ends.join(', ')}`
@@ -55,7 +55,7 @@ export function writeKeyCondition(
   operator: '>' | '>=',
   texts: readonly string[],
 ): string {
-  const columns = key.map(({ name }) => quoteIdentifier(name)).join(', ')
+  const columns = key.map(({ name }) => pg.escapeIdentifier(name)).join(', ')
   const values = key
     .map(({ type }, index) => `${pg.escapeLiteral(texts[index]!)}::${type}`)
     .join(', ')
@@ -67,7 +67,7 @@ function byKey(table: TableDescription, choice: PageChoice, size: number, column
   let where = ''
   if (position && 'key' in position) where = `where ${writeKeyCondition(table, '>', position.key)}`
   else if (fromKey) where = `where ${writeKeyCondition(table, '>=', fromKey)}`
-  const order = table.key.map(({ name }) => quoteIdentifier(name)).join(', ')
+  const order = table.key.map(({ name }) => pg.escapeIdentifier(name)).join(', ')
   return `select ${columns} from ${table.from} ${where} order by ${order} limit ${size}`
 }
 

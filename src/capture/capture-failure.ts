@@ -1,5 +1,6 @@
+import pg from 'pg'
+
 import { DecodeError } from './pgoutput/decode-error.ts'
-import { quoteIdentifier } from './quote-identifier.ts'
 import type { SourceSettings } from './source-settings.ts'
 
 /**
@@ -42,9 +43,9 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   '3D000': ({ name, database }) =>
     `database "${database}" is gone or has another name: update source "${name}"`,
   '42501': ({ user }) =>
-    `alter role ${quoteIdentifier(user)} replication; -- and grant what the reason names`,
+    `alter role ${pg.escapeIdentifier(user)} replication; -- and grant what the reason names`,
   '42704': (source) =>
-    `the publication or slot did not exist at this point of the WAL; see that ${quoteIdentifier(source.publication)} exists, then ${acceptGapBy(source)}`,
+    `the publication or slot did not exist at this point of the WAL; see that ${pg.escapeIdentifier(source.publication)} exists, then ${acceptGapBy(source)}`,
   '55000': (source) =>
     `select pg_drop_replication_slot('${source.slot}'); select pg_create_logical_replication_slot('${source.slot}', 'pgoutput'); -- the slot can no longer be read; then ${acceptGapBy(source)}`,
   '54000': ({ slot }) => `a change is too large for the slot "${slot}" to be sent`,

@@ -1,11 +1,10 @@
-import type pg from 'pg'
+import pg from 'pg'
 
 import { connectSource } from './connect-source.ts'
 import { sqlStateOf } from './capture-failure.ts'
 import { checkTables, type TableTarget } from './check-tables.ts'
 import { fail, pass, type SourceCheck } from './source-check.ts'
 import type { SourceConnection } from './source-settings.ts'
-import { quoteIdentifier } from './quote-identifier.ts'
 
 /** What the source is to be captured with. */
 export interface CheckTarget extends TableTarget {
@@ -111,7 +110,7 @@ function checkPrivilege({ may_replicate, role }: ServerFacts): SourceCheck {
   return fail(
     'replication_privilege',
     `role ${role} may not read the WAL`,
-    `alter role ${quoteIdentifier(role)} replication;`,
+    `alter role ${pg.escapeIdentifier(role)} replication;`,
   )
 }
 
@@ -178,7 +177,7 @@ async function checkOwnStorage(client: pg.Client, target: CheckTarget): Promise<
     return fail(
       'own_storage',
       'this database holds the storage too, and a publication for all tables would capture the captured: name the tables',
-      `create publication ${quoteIdentifier(target.publication)} for table …;`,
+      `create publication ${pg.escapeIdentifier(target.publication)} for table …;`,
     )
   }
   return pass('own_storage', 'the storage is in this database, outside of the publication')

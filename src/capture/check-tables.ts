@@ -1,6 +1,6 @@
-import type pg from 'pg'
+import pg from 'pg'
 
-import { quoteIdentifier, quoteTable } from './quote-identifier.ts'
+import { quoteTable } from './quote-table.ts'
 import type { SourceCheck } from './source-check.ts'
 
 /** Which tables are meant, and who makes the publication. */
@@ -86,7 +86,7 @@ export function sqlCreatePublication(
   const what = tables ? `for table ${tables.map(quoteTable).join(', ')}` : 'for all tables'
   const generated =
     serverVersion >= GENERATED_VERSION_MIN ? ', publish_generated_columns = stored' : ''
-  return `create publication ${quoteIdentifier(publication)} ${what} with (publish_via_partition_root = true${generated})`
+  return `create publication ${pg.escapeIdentifier(publication)} ${what} with (publish_via_partition_root = true${generated})`
 }
 
 /** As a number, such as 180004. */
@@ -166,7 +166,7 @@ function checkCovered(
       name,
       status: 'warn',
       detail: `changes of ${listed(unnamed)} come under the names of the partitions`,
-      sql: `alter publication ${quoteIdentifier(publication)} set (publish_via_partition_root = true);`,
+      sql: `alter publication ${pg.escapeIdentifier(publication)} set (publish_via_partition_root = true);`,
     }
   }
   if (outside.length === 0) {
@@ -178,7 +178,7 @@ function checkCovered(
     // Whoever made a publication of some tables for a source of all may have meant it.
     status: tables === null ? 'warn' : 'fail',
     detail: `the publication leaves out ${listed(outside)}`,
-    sql: `alter publication ${quoteIdentifier(publication)} add table ${outside.map((row) => row.table).join(', ')};`,
+    sql: `alter publication ${pg.escapeIdentifier(publication)} add table ${outside.map((row) => row.table).join(', ')};`,
   }
 }
 

@@ -1,9 +1,8 @@
-import type pg from 'pg'
+import pg from 'pg'
 
 import { MillraceError } from '../errors.ts'
 import { sqlStateOf } from './capture-failure.ts'
 import { readServerVersion, sqlCreatePublication } from './check-tables.ts'
-import { quoteIdentifier } from './quote-identifier.ts'
 
 const CREATE_SLOT_TIMEOUT_MS = 20_000
 const DROP_SLOT_TIMEOUT_MS = 15_000
@@ -128,7 +127,7 @@ export async function dropSlot(client: pg.Client, slot: string): Promise<void> {
 }
 
 export async function dropPublication(client: pg.Client, publication: string): Promise<void> {
-  await client.query(`drop publication if exists ${quoteIdentifier(publication)}`)
+  await client.query(`drop publication if exists ${pg.escapeIdentifier(publication)}`)
 }
 
 async function terminateReader(client: pg.Client, slot: string): Promise<void> {
