@@ -190,7 +190,11 @@ export class BackfillRunner implements SessionCompanion {
       throw new UnfitTableError('the source is a standby, which cannot write watermarks')
     }
     // What a session before this one has stored comes by first, and is in no page's window.
+    // By then all can see it: a commit that waits for a standby is waited for here as well.
+    await client.query('set synchronous_commit = on')
     await this.#passWatermark(client, `start ${randomUUID()}`)
+    // The marks of pages need no standby.
+    await client.query('set synchronous_commit = local')
     return client
   }
 

@@ -173,11 +173,10 @@ export class PageWindow {
   }
 
   /** Whether the stream had brought a transaction that the page does not show when it was opened. */
-  #hasStreamedUnseen({ running }: Snapshot): boolean {
-    if (running.size === 0) return false
+  #hasStreamedUnseen(snapshot: Snapshot): boolean {
     const first = Math.max(0, this.#count - STREAMED_MAX)
     for (let at = first; at < this.#countAtOpen; at++) {
-      if (running.has(this.#streamed[at % STREAMED_MAX]!)) return true
+      if (!snapshot.sees(this.#streamed[at % STREAMED_MAX]!)) return true
     }
     return false
   }

@@ -4,27 +4,31 @@ const SNAPSHOT = /^(\d+):(\d+):((?:\d+(?:,\d+)*)?)$/
 
 /** What a query could see: Postgres' `pg_snapshot`. */
 export class Snapshot {
-  /** Transactions that ran while it was taken, as the stream numbers them. */
-  readonly running: ReadonlySet<number>
-  readonly #xmin: bigint
-  readonly #xmax: bigint
+  /** Low halves of the numbers, and how far they are apart. */
+  readonly #xmax: number
+  readonly #span: number
+  /** Transactions between the two that ran while it was taken, as the stream numbers them. */
+  readonly #running: ReadonlySet<number>
 
   /** Takes the text of `pg_current_snapshot()`. */
   constructor(text: string) {
     const match = SNAPSHOT.exec(text)
     if (!match) throw new Error(`"${text}" is not a snapshot`)
-    this.#xmin = BigInt(match[1]!)
-    this.#xmax = BigInt(match[2]!)
+    const xmax = BigInt(match[2]!)
+    this.#xmax = Number(xmax % EPOCH)
+    this.#span = Number(xmax - BigInt(match[1]!))
     const running = match[3] === '' ? [] : match[3]!.split(',')
-    this.running = new Set(running.map((xid) => Number(BigInt(xid) % EPOCH)))
+    this.#running = new Set(running.map((xid) => Number(BigInt(xid) % EPOCH)))
   }
 
-  /** Whether the query saw what this transaction, of which the commit was streamed, has done. */
+  /**
+   * Whether the query saw what this transaction, of which the commit was streamed, has done.
+   * One that is newer than all that had ended is not among those that ran: it was not seen either.
+   */
   sees(xid: number): boolean {
     // The nearest transaction of that number: no two that matter are 2^31 apart.
-    const distance = BigInt((Number(this.#xmax % EPOCH) - xid) | 0)
-    const full = this.#xmax - distance
-    if (full >= this.#xmax) return false
-    return full < this.#xmin || !this.running.has(xid)
+    const before = (this.#xmax - xid) | 0
+    if (before <= 0) return false
+    return before > this.#span || !this.#running.has(xid)
   }
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 
-import pg from 'pg'
-import { inject } from 'vitest'
+import type pg from 'pg'
 
 import { Reader, type ReaderOptions } from '../../src/capture/reader.ts'
 import type { ReaderTiming } from '../../src/capture/reader-timing.ts'
 import type { SourceSettings } from '../../src/capture/source-settings.ts'
+import { parseSourceUrl } from '../../src/capture/source-url.ts'
 import type { LogEntry } from '../../src/log/entry.ts'
 import type { Logger } from '../../src/log.ts'
 import type { Database } from '../../src/storage/database.ts'
@@ -31,17 +31,9 @@ export interface Shop {
   query: pg.Client['query']
 }
 
-/** How the test server's database is reached, as a source. */
-export function connectionOf(shop: Shop) {
-  const url = new URL(inject('adminUrl'))
-  return {
-    host: url.hostname,
-    port: Number(url.port),
-    database: shop.name,
-    user: 'postgres',
-    password: 'postgres',
-    ssl: { mode: 'disable' as const },
-  }
+/** How a database of a test is reached, as a source. */
+export function connectionOf({ url }: Pick<Shop, 'url'>) {
+  return { ...parseSourceUrl(url), ssl: { mode: 'disable' as const } }
 }
 
 export const ORDERS = `create table orders (

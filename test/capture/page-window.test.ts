@@ -137,11 +137,23 @@ describe('a page', () => {
     expect(window.relationOid).toBe(0)
 
     window.open(TABLE)
-    expect(window.hold(pageOf(['1'], '91:100:91'))).toBe(true)
+    expect(window.hold(pageOf(['1'], '91:2000:91'))).toBe(true)
     // After the table was opened its changes are noted: that is enough.
     window.open(TABLE)
     window.noteTransaction(92)
-    expect(window.hold(pageOf(['1'], '92:100:92'))).toBe(true)
+    expect(window.hold(pageOf(['1'], '92:2000:92'))).toBe(true)
+  })
+
+  test('is refused when that was newer than all that had ended', () => {
+    const window = new PageWindow()
+    window.noteTransaction(100)
+    window.open(TABLE)
+    // Such a transaction is not among the running ones of a snapshot, which end before 100.
+    expect(window.hold(pageOf(['1'], '100:100:'))).toBe(false)
+    window.open(TABLE)
+    expect(window.hold(pageOf(['1'], '100:102:100'))).toBe(false)
+    window.open(TABLE)
+    expect(window.hold(pageOf(['1'], '101:102:'))).toBe(true)
   })
 
   test('is refused after more changes than can be noted', () => {

@@ -11,7 +11,7 @@ import { getSourceHealth } from '../../src/capture/source-health.ts'
 import { findSource, listSources, readSourceSettings } from '../../src/capture/source.ts'
 import { updateSource } from '../../src/capture/update-source.ts'
 import { MillraceError } from '../../src/errors.ts'
-import { runAdmin, test as base, uniqueName } from '../support/database.ts'
+import { runAdmin, test as base, uniqueName, urlOfDatabase } from '../support/database.ts'
 import { Capture, connectionOf, ORDERS, until, type Shop } from './capture-harness.ts'
 
 const keys = { secretKey: randomBytes(32) }
@@ -242,7 +242,7 @@ describe('checkSource', () => {
   }) => {
     await storage.pool.query('create table public.mine (id int primary key)')
     const database = new URL(storage.url).pathname.slice(1)
-    const connection = { ...connectionOf({ name: database } as Shop) }
+    const connection = connectionOf({ url: urlOfDatabase(database) })
     const all = { slot: name, publication: name, tables: null, create: true }
     const refused = (await checkSource(connection, all)).find(({ status }) => status === 'fail')
     expect(refused?.name).toBe('own_storage')
@@ -257,7 +257,7 @@ test('a source in the database of its storage does not capture itself', async ({
 }) => {
   await storage.pool.query('create table public.mine (id int primary key)')
   const database = new URL(storage.url).pathname.slice(1)
-  const connection = connectionOf({ name: database } as Shop)
+  const connection = connectionOf({ url: urlOfDatabase(database) })
   const source = await createSource(storage, { name, connection, tables: ['public.mine'] }, keys)
   await storage.pool.query(`drop publication "millrace_${name}"`)
   await storage.pool.query(`create publication "millrace_${name}" for all tables`)
