@@ -63,7 +63,7 @@ function createProgram(terminal: Terminal): Command {
       writeOut: (text) => void terminal.stdout.write(text),
       writeErr: (text) => void terminal.stderr.write(text),
     })
-    .showHelpAfterError('Run with --help to see what it takes.')
+    .showHelpAfterError('Run with --help to see what it takes. Flags come behind the command.')
   addDevCommand(program, terminal)
   addServeCommand(program, terminal)
   addMigrateCommand(program, terminal)

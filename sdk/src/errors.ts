@@ -116,7 +116,13 @@ export function toApiError(problem: Problem, retryAfterMs?: number): ApiError {
   }
 }
 
-function describeProblem(problem: Problem): string {
-  const details = problem.errors.map(({ pointer, detail }) => `${pointer} ${detail}`.trim())
-  return [problem.detail || problem.title, ...details].join('; ')
+/** What the sentence does not say already; mostly it is the first of the errors in words. */
+function describeProblem({ detail, title, errors }: Problem): string {
+  const sentence = detail || title
+  const more = errors.filter(
+    (error) => !sentence.includes(error.detail) || !sentence.includes(error.pointer.slice(1)),
+  )
+  if (more.length === 0) return sentence
+  const details = more.map((error) => `${error.pointer} ${error.detail}`.trim())
+  return [sentence.replace(/\.$/, ''), ...details].join('; ')
 }

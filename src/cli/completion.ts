@@ -15,7 +15,15 @@ Examples:
 interface Place {
   /** `sources put`; the program itself: empty. */
   readonly path: string
-  readonly words: readonly { readonly word: string; readonly description: string }[]
+  readonly words: readonly Word[]
+  /** Its argument is one. */
+  readonly takesFile: boolean
+}
+
+/** A command or a flag. */
+interface Word {
+  readonly word: string
+  readonly description: string
 }
 
 const WRITERS: Record<string, (places: readonly Place[]) => string> = {
@@ -48,22 +56,31 @@ function listPlaces(command: Command, path: readonly string[]): Place[] {
       option.long ? [{ word: option.long, description: option.description }] : [],
     ),
   ]
+  const takesFile = command.registeredArguments.some((argument) => argument.name() === 'file')
   return [
-    { path: path.join(' '), words },
+    { path: path.join(' '), words, takesFile },
     ...commands
       .filter((child) => child.name() !== 'help')
       .flatMap((child) => listPlaces(child, [...path, child.name()])),
   ]
 }
 
-/** The words of a command line that are commands, as far as they are known ones. */
+const isFlag = ({ word }: Word): boolean => word.startsWith('-')
+
+/**
+ * The words of a command line that are commands, as far as they are known ones. Flags are
+ * offered once a dash is typed: before it files would drown in them.
+ */
 function writeBash(places: readonly Place[]): string {
-  const cases = places.map(
-    ({ path, words }) => `    '${path}') words='${words.map(({ word }) => word).join(' ')}' ;;`,
-  )
+  const cases = places.map(({ path, words, takesFile }) => {
+    const list = (some: readonly Word[]) => `'${some.map(({ word }) => word).join(' ')}'`
+    const commands = words.filter((word) => !isFlag(word))
+    const file = takesFile ? " file='-f'" : ''
+    return `    '${path}') words=${list(commands)} flags=${list(words.filter(isFlag))}${file} ;;`
+  })
   return `# bash completion of millrace
 _millrace() {
-  local path='' next words='' at
+  local path='' next words='' flags='' file='' at current="\${COMP_WORDS[COMP_CWORD]}"
   for ((at = 1; at < COMP_CWORD; at++)); do
     next="\${path:+$path }\${COMP_WORDS[at]}"
     case "$next" in
@@ -74,20 +91,24 @@ _millrace() {
   case "$path" in
 ${cases.join('\n')}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  if [[ $current == -* ]]; then words=$flags file=''; fi
+  if [[ $file ]]; then compopt -o filenames 2>/dev/null; fi
+  COMPREPLY=($(compgen $file -W "$words" -- "$current"))
 }
-complete -o default -F _millrace millrace
+complete -F _millrace millrace
 `
 }
 
 function writeZsh(places: readonly Place[]): string {
-  const cases = places.map(({ path, words }) => {
-    const items = words.map(({ word, description }) => `'${word}:${toPlain(description)}'`)
-    return `    '${path}') items=(${items.join(' ')}) ;;`
+  const cases = places.map(({ path, words, takesFile }) => {
+    const items = words.map(
+      ({ word, description }) => `'${word}:${toPlain(description).replaceAll(':', '\\:')}'`,
+    )
+    return `    '${path}') items=(${items.join(' ')})${takesFile ? ' file=1' : ''} ;;`
   })
   return `#compdef millrace
 _millrace() {
-  local where='' next at
+  local where='' next at file=''
   local -a items
   for ((at = 2; at < CURRENT; at++)); do
     next="\${where:+$where }\${words[at]}"
@@ -99,19 +120,21 @@ _millrace() {
   case "$where" in
 ${cases.join('\n')}
   esac
-  _describe 'millrace' items
+  if [[ -n $file && $PREFIX != -* ]]; then _files; else _describe 'millrace' items; fi
 }
 if [ "$funcstack[1]" = '_millrace' ]; then _millrace "$@"; else compdef _millrace millrace; fi
 `
 }
 
 function writeFish(places: readonly Place[]): string {
-  const lines = places.flatMap(({ path, words }) =>
-    words.map(({ word, description }) => {
-      const what = word.startsWith('--') ? `-l ${word.slice(2)}` : `-f -a ${word}`
-      return `complete -c millrace -n "__millrace_at '${path}'" ${what} -d '${toPlain(description)}'`
-    }),
-  )
+  const lines = places.flatMap(({ path, words, takesFile }) => {
+    const at = `complete -c millrace -n "__millrace_at '${path}'"`
+    const offers = words.map((each) => {
+      const what = isFlag(each) ? `-l ${each.word.slice(2)}` : `-f -a ${each.word}`
+      return `${at} ${what} -d '${toPlain(each.description)}'`
+    })
+    return takesFile ? [...offers, `${at} -F`] : offers
+  })
   const known = places.map(({ path }) => `'${path}'`).join(' ')
   return `# fish completion of millrace
 function __millrace_at
@@ -135,7 +158,7 @@ function listPaths(places: readonly Place[]): string {
     .join(' | ')
 }
 
-/** What means nothing inside of single quotes, nor to zsh between word and description. */
+/** What means nothing inside of single quotes. */
 function toPlain(description: string): string {
-  return description.replaceAll(/['\\:]/g, ' ').replaceAll(/\s+/g, ' ')
+  return description.replaceAll(/['\\]/g, ' ').replaceAll(/\s+/g, ' ').trim()
 }

@@ -39,10 +39,7 @@ async function completeInBash(...words: string[]): Promise<string[]> {
 /** Every command by its words, groups left out. */
 async function listCommands(): Promise<string[]> {
   const script = await writeScript('bash')
-  const paths = [...script.matchAll(/^ {4}'([^']+)'\) words='([^']*)'/gm)]
-  return paths
-    .filter(([, , words = '']) => words.split(' ').every((word) => word.startsWith('--')))
-    .map(([, path = '']) => path)
+  return [...script.matchAll(/^ {4}'([^']+)'\) words=''/gm)].map(([, path = '']) => path)
 }
 
 describe('completion', () => {
@@ -51,6 +48,13 @@ describe('completion', () => {
     expect(await completeInBash('consumers', 'p')).toEqual(['put', 'pause'])
     expect(await completeInBash('consumers', 'pause', 'shipping', '--re')).toEqual(['--reason'])
     expect(await completeInBash('nonsense', 'cons')).toEqual(['consumers'])
+    expect(await completeInBash('stats', '')).toEqual([])
+  })
+
+  test('in bash offers files to commands that take one, and flags behind a dash', async () => {
+    expect(await completeInBash('apply', 'package.j')).toEqual(['package.json'])
+    expect(await completeInBash('tail', 'package.j')).toEqual([])
+    expect(await completeInBash('apply', '--p')).toEqual(['--prune'])
   })
 
   test.for(['zsh', 'fish'])('in %s knows every command', async (shell) => {
@@ -68,7 +72,9 @@ describe('every command', () => {
   test('is there', async () => {
     const names = new Set((await listCommands()).map((path) => path.split(' ')[0]))
     const wanted = `dev serve migrate doctor sources consumers tokens receive ack nack tail stats
-      seek replay redrive types bench login logout completion`.split(/\s+/)
+      seek replay redrive backfill plan apply export types bench login logout completion`.split(
+      /\s+/,
+    )
 
     expect(wanted.filter((name) => !names.has(name))).toEqual([])
   })

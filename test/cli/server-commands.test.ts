@@ -224,7 +224,11 @@ describe('a command that talks to a server', () => {
     [['consumers', 'put', 'x', '--settings', '[]'], 2],
     [['consumers', 'put', 'x', '--settings', '{"nonsense": 1}'], 2],
     [['receive', CONSUMER, '--batch-size', 'many'], 2],
+    [['receive', CONSUMER, '--wait-for', 'long'], 2],
+    [['nack', CONSUMER, 'a-1-1-x-0-1', '--delay', '5x'], 2],
     [['tail'], 2],
+    [['tail', 'shop', '--table', 'orders'], 2],
+    [['plan', 'no-such-file.yaml'], 2],
     [['tail', 'shop', '--consumer', CONSUMER], 2],
     [['tail', '--consumer', CONSUMER, '--key', '1'], 2],
     [['tail', '--consumer', 'nobody'], 4],
@@ -238,5 +242,24 @@ describe('a command that talks to a server', () => {
     expect(result.code).toBe(code)
     expect(code === 0 ? result.out.join('\n') : result.errors).toMatch(/\S/)
     expect(result.errors).not.toMatch(/\bat .*\.ts:\d+/)
+  })
+
+  test.for([
+    ['without a token', { MILLRACE_TOKEN: '' }, 3, 'wants a token: set MILLRACE_TOKEN'],
+    ['with a wrong one', { MILLRACE_TOKEN: 'mr_x' }, 3, 'does not know this token'],
+    ['without a server', { MILLRACE_URL: 'http://127.0.0.1:9' }, 5, '--url, MILLRACE_URL'],
+  ] as const)('%s says what to do', async ([, change, code, words], { url }) => {
+    const environment = { MILLRACE_URL: url, MILLRACE_TOKEN: ADMIN_TOKEN, ...change }
+
+    const run = await runCommand(environment, ['stats'])
+
+    expect([run.code, run.errors]).toEqual([code, expect.stringContaining(words)])
+    expect(run.errors).toContain(environment.MILLRACE_URL)
+  })
+
+  test('says once what the server minds', async ({ millrace }) => {
+    const { errors } = await millrace('receive', CONSUMER, '--batch-size', '1001')
+
+    expect(errors).toBe('batch_size must be at most 1000\n')
   })
 })

@@ -98,10 +98,12 @@ async function openFile(terminal: Terminal, path = FILE): Promise<ConfigurationF
     return readConfiguration(path, text, terminal.environment)
   } catch (error) {
     if (error instanceof ConfigurationFileError) throw new ConfigError(error.lines)
-    if (error instanceof Error && 'code' in error && 'syscall' in error) {
-      throw new ConfigError([`${path}: cannot be read: ${String(error.code)}`])
-    }
-    throw error
+    if (!(error instanceof Error && 'code' in error && 'syscall' in error)) throw error
+    throw new ConfigError([
+      error.code === 'ENOENT'
+        ? `${path}: there is no such file here. To begin with what the server has: millrace export > ${FILE}`
+        : `${path}: cannot be read: ${String(error.code)}`,
+    ])
   }
 }
 

@@ -1,10 +1,10 @@
-import type { Duration, SettleAnswer } from '@millrace/client'
+import type { SettleAnswer } from '@millrace/client'
 import type { Command } from 'commander'
 
 import { CommandError } from '../exit-code.ts'
 import type { Terminal } from '../terminal.ts'
 import { formatTable } from './format-table.ts'
-import { readNumber } from './read-argument.ts'
+import { readDuration, readNumber } from './read-argument.ts'
 import { addServerCommand, type Session } from './server-command.ts'
 
 interface ReceiveFlags {
@@ -36,7 +36,7 @@ export function addQueueCommands(program: Command, terminal: Terminal): void {
     async run({ client, show }, [consumer = ''], { batchSize = '1', waitFor = '0', ack }) {
       const { data } = await client.receive(consumer, {
         batchSize: readNumber('--batch-size', batchSize),
-        waitFor: toDuration(waitFor),
+        waitFor: readDuration('--wait-for', waitFor),
       })
       // JSON for people as well: a message is a document, not a row.
       for (const message of data) show(message, () => [JSON.stringify(message)])
@@ -67,17 +67,12 @@ export function addQueueCommands(program: Command, terminal: Terminal): void {
       const answer = await session.client.nack(consumer, ids, {
         countAttempt: count,
         deadLetter,
-        ...(delay === undefined ? {} : { delay: toDuration(delay) }),
+        ...(delay === undefined ? {} : { delay: readDuration('--delay', delay) }),
         ...(reason === undefined ? {} : { reason }),
       })
       showSettled(session, answer)
     },
   })
-}
-
-/** A bare number is ms; the SDK and the server judge the rest. */
-function toDuration(text: string): Duration {
-  return /^\d{1,9}$/.test(text) ? Number(text) : text
 }
 
 function showSettled({ show }: Session, answer: SettleAnswer): void {

@@ -1,4 +1,4 @@
-import type { components } from '@millrace/client'
+import type { components, Duration } from '@millrace/client'
 
 import { ConfigError } from '../../config.ts'
 
@@ -8,6 +8,19 @@ type LogTarget = components['schemas']['LogTarget']
 export function readNumber(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text)
   throw new ConfigError([`${name} must be a whole number, not "${text}"`])
+}
+
+/** `20s`, `5m`, `1h`, or ms; how long it may be is for the server to judge. @throws ConfigError */
+export function readDuration(name: string, text: string): Duration {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  if (/^\d{1,9}(ms|s|m|h)$/.test(text)) return text
+  throw new ConfigError([`${name} must be a duration such as 500ms, 20s or 5m, not "${text}"`])
+}
+
+/** `public.orders` @throws ConfigError for a name without its schema: nothing would ever match it */
+export function readTable(name: string, text: string): string {
+  if (/^[^.]+\..+$/.test(text)) return text
+  throw new ConfigError([`${name} must name the schema as well, such as public.${text}`])
 }
 
 /** @throws ConfigError unless it is a JSON object */

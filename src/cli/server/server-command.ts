@@ -10,7 +10,7 @@ import {
 } from '@millrace/client'
 import type { Command } from 'commander'
 
-import { readClientConfig } from '../../config.ts'
+import { readClientConfig, type ClientConfig } from '../../config.ts'
 import { CommandError, EXIT_CODE } from '../exit-code.ts'
 import { readLogin } from '../login-file.ts'
 import { printLine, type Terminal } from '../terminal.ts'
@@ -58,14 +58,19 @@ export function addServerCommand<Flags extends object>(
     .addHelpText('after', `\nExamples:\n${lines}\n`)
     .action(async () => {
       const flags = command.opts<Flags & ServerFlags>()
-      const session = await openSession(terminal, flags)
-      await run(session, command.args, flags).catch(rethrowPlainly)
+      const { environment } = terminal
+      const server = readClientConfig(environment, flags, await readLogin(environment))
+      await run(openSession(terminal, server, flags), command.args, flags).catch((error) =>
+        rethrowPlainly(error, server),
+      )
     })
 }
 
-async function openSession(terminal: Terminal, flags: ServerFlags): Promise<Session> {
-  const { environment } = terminal
-  const { url, token } = readClientConfig(environment, flags, await readLogin(environment))
+function openSession(
+  terminal: Terminal,
+  { url, token }: ClientConfig,
+  flags: ServerFlags,
+): Session {
   return {
     // As texts, large numbers can be printed as JSON again with all their digits.
     client: createClient({
@@ -82,10 +87,21 @@ async function openSession(terminal: Terminal, flags: ServerFlags): Promise<Sess
   }
 }
 
-/** Errors of the SDK as one line and an exit code. */
-function rethrowPlainly(error: unknown): never {
+/** Errors of the SDK in words for people, and an exit code. */
+function rethrowPlainly(error: unknown, server: ClientConfig): never {
   if (!isServerError(error)) throw error
-  throw new CommandError(error.message, exitCodeOf(error), { cause: error })
+  throw new CommandError(explainServerError(error, server), exitCodeOf(error), { cause: error })
+}
+
+/** What the server said of headers is for programs: here a token comes in other ways. */
+function explainServerError(error: ServerError, { url, token }: ClientConfig): string {
+  if (error instanceof NetworkError) {
+    return `${error.message}\nNo server is to be reached at ${url}. Another address: --url, MILLRACE_URL or \`millrace login\``
+  }
+  if (!(error instanceof AuthError) || error.status !== 401) return error.message
+  return token === undefined
+    ? `${url} wants a token: set MILLRACE_TOKEN, or keep one with \`millrace login\``
+    : `${url} does not know this token: it is mistyped, revoked or expired`
 }
 
 type ServerError = ApiError | NetworkError | TimeoutError

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { ConfigError } from '../../config.ts'
 import { listenForStop } from '../stop-signal.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { readTime } from './read-argument.ts'
+import { readTable, readTime } from './read-argument.ts'
 import { addServerCommand, type Session } from './server-command.ts'
 
 const POLL_MS = 500
@@ -67,7 +67,7 @@ async function follow(
 ): Promise<void> {
   const { client, terminal } = session
   const search = {
-    ...(table === undefined ? {} : { table }),
+    ...(table === undefined ? {} : { table: readTable('--table', table) }),
     ...(key === undefined ? {} : { key }),
   }
   const begin = from === undefined ? undefined : readTime('--from', from)
