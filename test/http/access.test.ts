@@ -37,14 +37,6 @@ async function makeToken(
 }
 
 describe('every route', () => {
-  test('that is open is one of the few that are meant to be', () => {
-    expect(routes.filter(([, { access }]) => access === 'public').map(([id]) => id)).toEqual([
-      'getLiveness',
-      'getReadiness',
-      'getOpenApi',
-    ])
-  })
-
   test('refuses a call without a token and one with a wrong token', async ({ storage, api }) => {
     const real = await makeToken(storage, SCOPES)
     const wrong = [
@@ -65,74 +57,6 @@ describe('every route', () => {
         expect([id, token, status, body.code]).toEqual([id, token, 401, 'unauthenticated'])
         expect(headers.get('www-authenticate')).toContain('Bearer')
       }
-    }
-  })
-
-  test('is open to its scope alone', async ({ storage, api }) => {
-    const source = await givenSource(storage)
-    await givenConsumer(storage, source.sourceNo)
-    for (const scope of SCOPES) {
-      const token = await makeToken(storage, [scope])
-      for (const [id, route] of guarded) {
-        const { status, body } = await api.call(
-          route.method.toUpperCase(),
-          toPath(route, 'nobody'),
-          route.body ? BAD_BODY : undefined,
-          { token },
-        )
-        const needed = route.access === 'public' ? undefined : route.access.scope
-        const isRefused = status === 403 && body.code === 'insufficient_scope'
-        expect([id, scope, isRefused]).toEqual([id, scope, scope !== needed])
-        expect(status).not.toBe(500)
-      }
-    }
-  })
-
-  test('over a consumer hides those that are not in the token’s list', async ({ storage, api }) => {
-    const source = await givenSource(storage)
-    const own = await givenConsumer(storage, source.sourceNo)
-    const foreign = await givenConsumer(storage, source.sourceNo, { name: 'shipping' })
-    const token = await makeToken(storage, SCOPES, ['inventory'])
-    const overConsumer = guarded.filter(
-      ([, { access }]) => access !== 'public' && access.over === 'consumer',
-    )
-    expect(overConsumer.length).toBeGreaterThan(10)
-
-    for (const [id, route] of overConsumer) {
-      const body = route.body ? BAD_BODY : undefined
-      const call = (consumer: string): ReturnType<typeof api.call> =>
-        api.call(route.method.toUpperCase(), toPath(route, consumer), body, { token })
-      for (const consumer of [foreign.name, foreign.id, 'nobody']) {
-        const answer = await call(consumer)
-        expect([id, consumer, answer.status, answer.body.code]).toEqual([
-          id,
-          consumer,
-          404,
-          'not_found',
-        ])
-      }
-      if (route.method === 'delete') continue
-      for (const consumer of [own.name, own.id]) {
-        const { body: answered } = await call(consumer)
-        // Something inside of it may be missing, but not the consumer.
-        expect([id, answered?.detail]).not.toEqual([id, `There is no consumer "${consumer}".`])
-      }
-    }
-    const { rows } = await storage.pool.query('select name from millrace.consumer order by name')
-    expect(rows).toEqual([{ name: 'inventory' }, { name: 'shipping' }])
-  })
-
-  test('over everything is closed to a token for some consumers', async ({ storage, api }) => {
-    const token = await makeToken(storage, SCOPES, ['inventory'])
-    const overEverything = guarded.filter(
-      ([, { access }]) => access !== 'public' && access.over === 'everything',
-    )
-    expect(overEverything.length).toBeGreaterThan(5)
-
-    for (const [id, route] of overEverything) {
-      const body = route.body ? BAD_BODY : undefined
-      const answer = await api.call(route.method.toUpperCase(), toPath(route), body, { token })
-      expect([id, answer.status, answer.body.code]).toEqual([id, 403, 'insufficient_scope'])
     }
   })
 })
