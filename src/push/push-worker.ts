@@ -166,9 +166,11 @@ export class PushWorker {
   async #receiveLoop(): Promise<void> {
     const { signal } = this.#stopping
     while (!signal.aborted) {
-      const count = this.#countWanted()
+      // Looked at once: a rest that ended between two looks would leave nothing to wait for.
+      const restMs = this.#restMs
+      const count = this.#countWanted(restMs)
       if (count === 0) {
-        await this.#waitForRoom()
+        await this.#sleep(restMs > 0 ? restMs : Infinity)
         continue
       }
       try {
@@ -208,14 +210,16 @@ export class PushWorker {
     return messages.map((message) => ({ message, body: message.toPushJson(), leasedUntilMs }))
   }
 
-  /** As many as can be sent soon: the free slots, and a little ahead. 0: none now. */
-  #countWanted(): number {
+  /**
+   * As many as can be sent soon: the free slots, and a little ahead. 0: none before the
+   * rest is over, or, without a rest, before a request ends, which `#pump` tells.
+   */
+  #countWanted(restMs: number): number {
     const { push } = this.#options
     const { size, readyCount, chars } = this.#backlog
-    if (this.#restMs > HOLD_MS_MAX) return 0
+    if (restMs > HOLD_MS_MAX) return 0
     // An endpoint in doubt gets one message, and the rest stays where others can see it.
-    if (!this.#breaker.isClosed)
-      return size + this.#sendingCount === 0 && this.#restMs === 0 ? 1 : 0
+    if (!this.#breaker.isClosed) return size + this.#sendingCount === 0 && restMs === 0 ? 1 : 0
     if (chars >= BACKLOG_CHARS_MAX || size >= BACKLOG_COUNT_MAX) return 0
     const ahead = Math.max(push.max_in_flight, this.#throughput.perSecond * (AHEAD_MS / 1000))
     const free = (push.max_in_flight - this.#sendingCount) * push.batch_size
@@ -224,11 +228,6 @@ export class PushWorker {
     // Not one by one: a claim costs the queue the same for one message as for hundreds.
     if (readyCount > Math.min(ahead, inTime) / 2) return 0
     return Math.min(wanted, Math.max(Math.ceil(inTime), 1), RECEIVE_COUNT_MAX)
-  }
-
-  #waitForRoom(): Promise<void> {
-    const rest = this.#restMs
-    return this.#sleep(rest > 0 && rest < Infinity ? rest : Infinity)
   }
 
   /** Until the time has passed or `#wake` is called. */
@@ -272,7 +271,8 @@ export class PushWorker {
     if (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount === 0) {
       this.#settler.hurry()
     }
-    if (this.#restMs > 0 || this.#countWanted() > 0) this.#wake()
+    const restMs = this.#restMs
+    if (restMs > 0 || this.#countWanted(restMs) > 0) this.#wake()
   }
 
   async #dispatch(shipment: Shipment, isProbe: boolean): Promise<void> {

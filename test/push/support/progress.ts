@@ -1,5 +1,6 @@
 import type { Consumer } from '../../../src/queue/consumer.ts'
 import type { Database } from '../../../src/storage/database.ts'
+import { moveClock } from '../../support/given.ts'
 import { messagesOf, type Receiver } from './receiver.ts'
 import { until } from './until.ts'
 
@@ -24,4 +25,23 @@ export async function untilSettled(
     )
     return rows[0]!.settled
   })
+}
+
+/** Less than any lease of push lasts. */
+const SKIP_MS_MAX = 10_000
+
+/**
+ * Moves the storage's clock on towards the consumer's next retry, unless it has
+ * something leased: what is under way at this moment must not lose its lease.
+ */
+export async function skipToRetry(storage: Database, consumer: Consumer): Promise<void> {
+  const { rows } = await storage.pool.query<{ wait_ms: number | null }>(
+    `select (extract(epoch from min(visible_at) - millrace.clock()) * 1000)::float8 as wait_ms
+     from millrace.delivery
+     where consumer_no = $1 and state = 'retrying'
+       and not exists (select from millrace.lease where consumer_no = $1)`,
+    [consumer.consumerNo],
+  )
+  const waitMs = rows[0]!.wait_ms ?? 0
+  if (waitMs > 0) await moveClock(storage, Math.min(Math.ceil(waitMs), SKIP_MS_MAX))
 }
