@@ -189,6 +189,12 @@ export function createConsumers(http: Http) {
     testPush: (consumer: string, options?: CallOptions): Promise<PushTest> =>
       bodyOf(api.POST('/v1/consumers/{consumer}/push/test', { ...at(consumer), ...once(options) })),
 
+    /** The same for a webhook that no consumer has yet. It is signed with a secret made up for it. */
+    testWebhook: (
+      body: RequestBody<'/v1/push/test', 'post'>,
+      options?: CallOptions,
+    ): Promise<PushTest> => bodyOf(api.POST('/v1/push/test', { body, ...once(options) })),
+
     /** The new secret is shown once; for a day requests are signed with both. */
     rotateSecret: (
       consumer: string,

@@ -33,9 +33,12 @@ const ANSWER_LENGTH_MAX = 2048
 /** Somebody waits for it, and clients give up after 30 seconds. */
 const TEST_TIMEOUT_MS_MAX = 25_000
 
+/** Whose sample it is: a consumer, or one that is still to be created. */
+type SampleConsumer = Pick<Consumer, 'id' | 'name' | 'tables' | 'annotations'>
+
 /** POSTs a signed sample to the consumer's endpoint, once, on a connection of its own. */
 export async function sendTest(
-  consumer: Consumer,
+  consumer: SampleConsumer,
   push: PushConfig,
   options: SendTestOptions,
 ): Promise<PushTestResult> {
@@ -87,7 +90,7 @@ function describeResult(answer: PushAnswer, latencyMs: number): PushTestResult {
 }
 
 /** Of the shape of a message, and marked so that a receiver can tell. */
-function makeSample(consumer: Consumer, push: PushConfig, source: EnvelopeSource): string {
+function makeSample(consumer: SampleConsumer, push: PushConfig, source: EnvelopeSource): string {
   const [schema = 'public', table = 'sample'] = (consumer.tables[0] ?? '').split('.')
   const now = new Date().toISOString()
   const message = {

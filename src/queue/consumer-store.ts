@@ -192,7 +192,7 @@ async function changeSettings(
       ...toColumns(before),
       ...base,
       ...rest,
-      ...(push === undefined ? {} : { push: fillPush(push) }),
+      ...(push === undefined ? {} : { push: push && fillPush(push) }),
     }
     await checkColumns(trx, columns, before.sourceNo)
     const keepsPush = push === undefined && columns.push !== null
@@ -333,7 +333,7 @@ export async function checkConsumer(
 /** With the defaults in place of what is left out. */
 export function fillSettings(settings: ConsumerPut): ConsumerColumns {
   const { source: _source, ...given } = withoutUndefined(settings)
-  return { ...DEFAULTS, ...given, push: fillPush(settings.push ?? null) }
+  return { ...DEFAULTS, ...given, push: settings.push ? fillPush(settings.push) : null }
 }
 
 async function findSource(db: Db, idOrName: string): Promise<{ source_no: number }> {
@@ -348,17 +348,16 @@ async function findSource(db: Db, idOrName: string): Promise<{ source_no: number
   return source
 }
 
-function fillPush(push: PushSettings | null): PushConfig | null {
-  return (
-    push && {
-      url: push.url,
-      batch_size: push.batch_size ?? 1,
-      timeout_ms: push.timeout_ms ?? 15_000,
-      max_in_flight: push.max_in_flight ?? 10,
-      rate_per_second: push.rate_per_second ?? null,
-      allow_http: push.allow_http ?? false,
-    }
-  )
+/** A webhook with the defaults of what is left out; its headers are kept elsewhere. */
+export function fillPush(push: PushSettings): PushConfig {
+  return {
+    url: push.url,
+    batch_size: push.batch_size ?? 1,
+    timeout_ms: push.timeout_ms ?? 15_000,
+    max_in_flight: push.max_in_flight ?? 10,
+    rate_per_second: push.rate_per_second ?? null,
+    allow_http: push.allow_http ?? false,
+  }
 }
 
 async function checkColumns(db: Db, columns: ConsumerColumns, sourceNo: number): Promise<void> {

@@ -109,6 +109,11 @@ describe('somebody who creates a consumer', () => {
       await page.getByRole('radio', { name: 'Push' }).check()
       await page.getByLabel('URL').fill(`http://127.0.0.1:${port}/hook`)
       await page.getByRole('checkbox', { name: 'Plain http is meant' }).check()
+      // Before there is anything of it.
+      await page.getByRole('button', { name: 'Send a test' }).click()
+      await page.getByText('It works: 202').waitFor()
+      expect(await client.consumers.list()).toMatchObject({ data: [] })
+      requests.length = 0
       await page.getByRole('button', { name: 'Create hook' }).click()
       await page
         .getByRole('region', { name: 'The secret' })

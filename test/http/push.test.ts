@@ -139,6 +139,43 @@ describe('a test of a webhook', () => {
   })
 })
 
+describe('a test of a webhook that no consumer has yet', () => {
+  test('sends one signed sample with its headers, and leaves nothing behind', async ({
+    storage,
+    api,
+    givenWebhook,
+  }) => {
+    const receiver = await givenWebhook((response) => response.writeHead(401).end('who?'))
+    await api.call('DELETE', PATH)
+
+    const { status, body } = await api.call('POST', '/v1/push/test', {
+      push: { url: receiver.url, headers: { 'x-tenant': 'acme' }, batch_size: 10 },
+    })
+
+    expect([status, body.success, body.status, body.answer]).toEqual([200, false, 401, 'who?'])
+    const [request, ...more] = receiver.requests
+    expect(more).toEqual([])
+    expect(request!.headers).toMatchObject({
+      'x-tenant': 'acme',
+      'webhook-signature': expect.stringMatching(/^v1,/),
+    })
+    expect(JSON.parse(request!.body.toString())).toMatchObject({
+      data: [{ metadata: { test: true } }],
+    })
+    const { rows } = await storage.pool.query('select from millrace.consumer')
+    expect(rows).toEqual([])
+  })
+
+  test('goes nowhere that the operator does not allow', async ({ api }) => {
+    const { status, body } = await api.call('POST', '/v1/push/test', {
+      push: { url: 'https://169.254.169.254/latest' },
+    })
+
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ success: false, failure: { kind: 'blocked' } })
+  })
+})
+
 describe('a secret that was rotated', () => {
   test('signs beside the one before it, for a day', async ({ storage, api, givenWebhook }) => {
     const receiver = await givenWebhook((response) => response.end())

@@ -11,6 +11,7 @@ import { Empty, Note, Skeletons } from '../ui/parts.tsx'
 import { useTitle } from '../use-title.ts'
 import { PushFields, PUSH_START, toPush, type PushForm } from './push-fields.tsx'
 import { SecretDialog } from './push-tools.tsx'
+import { WebhookTest } from './webhook-test.tsx'
 import {
   ALL_ACTIONS,
   SelectionFields,
@@ -100,10 +101,7 @@ export function NewConsumer() {
       </Empty>
     )
   }
-  const isFilled =
-    form.name !== '' &&
-    form.selection.tables.length > 0 &&
-    (form.mode === 'pull' || form.push.url !== '')
+  const missing = listMissing(form)
   return (
     <div class="page narrow">
       <div class="page-head">
@@ -169,11 +167,14 @@ export function NewConsumer() {
           ]}
         />
         {form.mode === 'push' && (
-          <PushFields
-            form={form.push}
-            faults={faults}
-            onChange={(part) => change({ push: { ...form.push, ...part } })}
-          />
+          <>
+            <PushFields
+              form={form.push}
+              faults={faults}
+              onChange={(part) => change({ push: { ...form.push, ...part } })}
+            />
+            <WebhookTest form={form.push} />
+          </>
         )}
         <div class="fields">
           <Select
@@ -195,15 +196,26 @@ export function NewConsumer() {
       </section>
       {error !== undefined && <Note tone="bad">{explainError(error)}</Note>}
       <div class="row">
-        <Button kind="primary" disabled={!isFilled} onClick={create}>
+        <Button kind="primary" disabled={missing.length > 0} onClick={create}>
           Create {form.name || 'the consumer'}
         </Button>
+        {missing.length > 0 && <span class="hint">Still to be given: {missing.join(', ')}.</span>}
       </div>
       {secret !== undefined && (
         <SecretDialog secret={secret} onClose={() => route(`/consumers/${form.name}/use`)} />
       )}
     </div>
   )
+}
+
+/** What has no default, in the order of the form. */
+function listMissing({ name, selection, mode, push }: Form): string[] {
+  return [
+    ...(name === '' ? ['a name'] : []),
+    ...(selection.tables.length === 0 ? ['its tables'] : []),
+    ...(selection.actions.length === 0 ? ['an action'] : []),
+    ...(mode === 'push' && push.url === '' ? ['a URL'] : []),
+  ]
 }
 
 function toBody(form: Form, source: string): Body {

@@ -64,7 +64,7 @@ export function PushFields({ form, faults, onChange, isStored }: PushFieldsProps
             : 'One a line, name: value. Encrypted, and never shown again.'
         }
       />
-      <div class="fields">
+      <div class="fields tight">
         <Field
           label="Messages a request"
           type="number"

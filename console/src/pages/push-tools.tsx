@@ -1,18 +1,18 @@
 import { useState } from 'preact/hooks'
 
 import { client } from '../api.ts'
-import { formatDuration, formatTime } from '../format.ts'
+import { formatTime } from '../format.ts'
 import { Button } from '../ui/button.tsx'
 import { Code } from '../ui/code.tsx'
 import { Confirm, Dialog } from '../ui/dialog.tsx'
 import { Note } from '../ui/parts.tsx'
+import { PushResult, type PushTest } from './push-result.tsx'
 
-type TestResult = Awaited<ReturnType<typeof client.consumers.testPush>>
 type Secret = Awaited<ReturnType<typeof client.consumers.rotateSecret>>
 
 /** Whether the webhook can be reached, and a new secret for it. */
 export function PushTools({ name }: { name: string }) {
-  const [result, setResult] = useState<TestResult>()
+  const [result, setResult] = useState<PushTest>()
   const [isRotating, setIsRotating] = useState(false)
   const [secret, setSecret] = useState<Secret>()
   const test = async (): Promise<void> => {
@@ -32,7 +32,7 @@ export function PushTools({ name }: { name: string }) {
         A test is a signed sample with <code>metadata.test</code>, sent once to the address that is
         saved. No message of the queue is touched.
       </p>
-      {result && <Result result={result} />}
+      {result && <PushResult result={result} />}
       {isRotating && (
         <Confirm
           title={`Make a new secret for ${name}?`}
@@ -54,25 +54,6 @@ export function PushTools({ name }: { name: string }) {
         </SecretDialog>
       )}
     </section>
-  )
-}
-
-function Result({ result }: { result: TestResult }) {
-  const { success, status, latency_ms: latency, answer, failure } = result
-  return (
-    <div role="status" class="stack">
-      <Note tone={success ? 'ok' : 'bad'}>
-        <strong>
-          {success ? 'It works' : 'It failed'}
-          {status === null ? '' : `: ${status}`}
-        </strong>{' '}
-        after {formatDuration(latency)}
-        {failure && <p>{failure.message}</p>}
-      </Note>
-      {answer !== null && answer !== '' && (
-        <Code text={answer} label="The beginning of the answer" wrap />
-      )}
-    </div>
   )
 }
 

@@ -253,6 +253,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/push/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a sample to a webhook that no consumer has yet
+         * @description As `testPush`, before anything is created. It is signed with a secret made up for it: an endpoint that verifies refuses it, which shows that it is reached.
+         *
+         *     Scope: `admin`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/consumers/{consumer}/push/rotate_secret": {
         parameters: {
             query?: never;
@@ -2117,6 +2139,45 @@ export interface components {
                 message: string;
             } | null;
         };
+        WebhookTestRequest: {
+            push: {
+                /**
+                 * Format: uri
+                 * @description Where messages are POSTed.
+                 * @example https://shipping.example.com/hooks/orders
+                 */
+                url: string;
+                /**
+                 * @description Messages per request.
+                 * @default 1
+                 */
+                batch_size?: number;
+                /**
+                 * @description How long one request may take, in ms.
+                 * @default 15000
+                 */
+                timeout_ms?: number;
+                /**
+                 * @description Requests at the same time.
+                 * @default 10
+                 */
+                max_in_flight?: number;
+                /**
+                 * @description Plain http to a public address as well. Anybody on the way can then read and change what is sent.
+                 * @default false
+                 */
+                allow_http?: boolean;
+                /**
+                 * @description Requests per second; null: no limit.
+                 * @default null
+                 */
+                rate_per_second?: number | null;
+                /** @description Sent with every request. Write-only and encrypted at rest; left out of a change: they stay as they are. */
+                headers?: {
+                    [key: string]: string;
+                };
+            };
+        };
         RotateSecretResponse: {
             /** @description The new secret; shown once. */
             push_secret: string;
@@ -3804,6 +3865,38 @@ export interface operations {
             403: components["responses"]["Refusal403"];
             404: components["responses"]["Refusal404"];
             409: components["responses"]["Refusal409"];
+            503: components["responses"]["Refusal503"];
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 256 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookTestRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushTestResponse"];
+                };
+            };
+            400: components["responses"]["Refusal400"];
+            401: components["responses"]["Refusal401"];
+            403: components["responses"]["Refusal403"];
+            413: components["responses"]["Refusal413"];
+            415: components["responses"]["Refusal415"];
+            422: components["responses"]["Refusal422"];
             503: components["responses"]["Refusal503"];
         };
     };

@@ -1,13 +1,16 @@
+import type { z } from '@hono/zod-openapi'
+
 import { createNotFound, MillraceError } from '../../errors.ts'
 import type { AddressGuard } from '../../push/address-guard.ts'
 import type { EnvelopeSource } from '../../log/envelope.ts'
 import { openSecrets } from '../../push/open-push-consumer.ts'
-import { sendTest } from '../../push/send-test.ts'
-import { findStoredConsumer, resealPush } from '../../queue/consumer-store.ts'
+import { createPushSecrets } from '../../push/push-secrets.ts'
+import { sendTest, type PushTestResult } from '../../push/send-test.ts'
+import { fillPush, findStoredConsumer, resealPush } from '../../queue/consumer-store.ts'
 import type { Db } from '../../storage/database.ts'
 import { PushKeeper } from '../push-keeper.ts'
 import { defineRoutes, reply, type Handlers } from '../route.ts'
-import { pushTestResponse, rotateSecretResponse } from '../schemas/push.ts'
+import { pushTestResponse, rotateSecretResponse, webhookTestRequest } from '../schemas/push.ts'
 
 const one = '/v1/consumers/{consumer}/push'
 const tag = 'Consumers'
@@ -24,6 +27,20 @@ export const pushDefinitions = defineRoutes({
     access: admin,
     answers: { 200: { description: 'What became of it.', schema: pushTestResponse } },
     refusals: [409],
+  },
+  testWebhook: {
+    method: 'post',
+    path: '/v1/push/test',
+    tag,
+    summary: 'Send a sample to a webhook that no consumer has yet',
+    description:
+      'As `testPush`, before anything is created. It is signed with a secret made up for it: an endpoint that verifies refuses it, which shows that it is reached.',
+    access: { scope: 'admin', over: 'consumers' },
+    body: {
+      schema: webhookTestRequest,
+      examples: { shipping: { push: { url: 'https://shipping.example.com/hooks/orders' } } },
+    },
+    answers: { 200: { description: 'What became of it.', schema: pushTestResponse } },
   },
   rotatePushSecret: {
     method: 'post',
@@ -58,8 +75,16 @@ export function createPushHandlers(deps: PushDeps): Handlers<typeof pushDefiniti
       const source = await readSource(db, consumer.sourceNo)
       const guard = pushGuard
       const result = await sendTest(consumer, push, { source, secrets, guard, userAgent })
-      const { latencyMs, ...rest } = result
-      return reply(200, { ...rest, latency_ms: latencyMs })
+      return reply(200, presentResult(result))
+    },
+    async testWebhook({ body: { push } }) {
+      const result = await sendTest(TO_BE_CREATED, fillPush(push), {
+        source: { id: NIL_UUID, name: 'test' },
+        secrets: createPushSecrets(push.headers),
+        guard: pushGuard,
+        userAgent,
+      })
+      return reply(200, presentResult(result))
     },
     async rotatePushSecret({ param }) {
       const reference = param('consumer')
@@ -69,6 +94,13 @@ export function createPushHandlers(deps: PushDeps): Handlers<typeof pushDefiniti
       return reply(200, keeper.presentRotation())
     },
   }
+}
+
+const NIL_UUID = '00000000-0000-0000-0000-000000000000'
+const TO_BE_CREATED = { id: NIL_UUID, name: 'test', tables: [], annotations: {} }
+
+function presentResult({ latencyMs, ...rest }: PushTestResult): z.input<typeof pushTestResponse> {
+  return { ...rest, latency_ms: latencyMs }
 }
 
 function readSource(db: Db, sourceNo: number): Promise<EnvelopeSource> {

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 
+import { pushSchema } from '../../queue/consumer-settings.ts'
 import { timeSchema } from './shared.ts'
 
 export const rotateSecretResponse = z
@@ -23,6 +24,8 @@ const failureKind = z.enum([
   'aborted',
   'status',
 ])
+
+export const webhookTestRequest = z.strictObject({ push: pushSchema }).openapi('WebhookTestRequest')
 
 export const pushTestResponse = z
   .object({
