@@ -98,6 +98,31 @@ describe('operations over HTTP', () => {
     expect(byKey.json.data.map(({ seq }: any) => seq)).toEqual([4])
   })
 
+  test('begin at a time, in the log and in a queue', async ({ storage, ask }) => {
+    const source = await givenSource(storage)
+    await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(3))
+    const { rows } = await storage.pool.query('select millrace.clock() as now')
+    await source.append(orders(2, 4))
+    const from = (rows[0].now as Date).toISOString()
+
+    const changes = await ask('GET', `/v1/sources/shop/changes?order=newest&from=${from}`)
+    const ahead = await ask(
+      'GET',
+      `/v1/consumers/inventory/messages?state=ahead&limit=1&from=${from}`,
+    )
+    const rest = await ask(
+      'GET',
+      `/v1/consumers/inventory/messages?state=ahead&from=${from}&cursor=${ahead.json.next_cursor}`,
+    )
+    const none = await ask('GET', '/v1/sources/shop/changes?from=2999-01-01T00:00:00Z')
+
+    expect(changes.json.data.map(({ seq }: any) => seq)).toEqual([5, 4])
+    expect(ahead.json.data.map(({ seq }: any) => seq)).toEqual([4])
+    expect(rest.json.data.map(({ seq }: any) => seq)).toEqual([5])
+    expect(none.json.data).toEqual([])
+  })
+
   test('show numbers with all their digits', async ({ storage, ask }) => {
     const source = await givenSource(storage)
     await source.append(orders(1))
