@@ -49,7 +49,8 @@ export interface Point {
 }
 
 export interface Live {
-  status: 'connecting' | 'live' | 'lost'
+  /** `late`: the stream is open, and nothing has come for a while. */
+  status: 'connecting' | 'live' | 'late' | 'lost'
   overview: Overview | undefined
   /** By id of the consumer or source, the oldest point first. */
   history: ReadonlyMap<string, readonly Point[]>
@@ -64,6 +65,14 @@ interface PastMoment {
 const STEP_MS = 3000
 const POINTS_MAX = 100
 const RETRY_MS = 5000
+/** So long nothing comes only if it cannot be sampled, or if a large storage takes its time. */
+const LATE_MS = 30_000
+/** A large storage is sampled seldom, and then about as seldom as before. */
+const LATE_GAPS = 3
+/** A browser opens six connections to a server: tabs that nobody looks at are to take none. */
+const HIDDEN_MS = 10_000
+/** Nobody watched meanwhile: a line across it would tell something that was not seen. */
+const GAP_MS = 60_000
 
 let live: Live = { status: 'connecting', overview: undefined, history: new Map() }
 const listeners = new Set<() => void>()
@@ -72,6 +81,8 @@ let lastSeqs = new Map<string, { at: number; seq: number }>()
 let lastPointAt = 0
 let source: EventSource | undefined
 let retryTimer: ReturnType<typeof setTimeout> | undefined
+let lateTimer: ReturnType<typeof setTimeout> | undefined
+let hiddenTimer: ReturnType<typeof setTimeout> | undefined
 
 export function useLive(): Live {
   return useSyncExternalStore(listeners, () => live)
@@ -85,30 +96,55 @@ export function headOf(overview: Overview | undefined, source: string): number |
 /** Begins to watch; the answer ends it. */
 export function watchLive(): () => void {
   connect()
+  document.addEventListener('visibilitychange', onVisibility)
   return () => {
-    clearTimeout(retryTimer)
-    source?.close()
-    source = undefined
-    history = new Map()
-    lastSeqs = new Map()
-    lastPointAt = 0
+    document.removeEventListener('visibilitychange', onVisibility)
+    clearTimeout(hiddenTimer)
+    disconnect()
+    forget()
     publish({ status: 'connecting', overview: undefined, history })
   }
+}
+
+function onVisibility(): void {
+  clearTimeout(hiddenTimer)
+  if (document.hidden) hiddenTimer = setTimeout(disconnect, HIDDEN_MS)
+  else if (!source) {
+    publish({ ...live, status: 'connecting' })
+    connect()
+  }
+}
+
+function disconnect(): void {
+  clearTimeout(retryTimer)
+  clearTimeout(lateTimer)
+  source?.close()
+  source = undefined
+}
+
+function forget(): void {
+  history = new Map()
+  lastSeqs = new Map()
+  lastPointAt = 0
 }
 
 function connect(): void {
   source = new EventSource('/v1/events')
   source.addEventListener('history', (event) => {
-    history = new Map()
-    lastSeqs = new Map()
+    forget()
     for (const moment of JSON.parse(event.data as string) as PastMoment[]) addMoment(moment)
   })
   source.addEventListener('overview', (event) => {
     const overview = JSON.parse(event.data as string) as Overview
     addMoment(toMoment(overview))
+    const gap = live.overview ? Date.parse(overview.at) - Date.parse(live.overview.at) : 0
     publish({ status: 'live', overview, history })
+    clearTimeout(lateTimer)
+    const lateMs = Math.max(LATE_MS, gap * LATE_GAPS)
+    lateTimer = setTimeout(() => publish({ ...live, status: 'late' }), lateMs)
   })
   source.addEventListener('error', () => {
+    clearTimeout(lateTimer)
     publish({ ...live, status: 'lost' })
     // After a refusal the browser does not come back by itself.
     if (source?.readyState !== EventSource.CLOSED) return
@@ -139,6 +175,7 @@ function toMoment({ at, sources, consumers }: Overview): PastMoment {
 function addMoment({ at, sources, consumers }: PastMoment): void {
   const time = Date.parse(at)
   if (time - lastPointAt < STEP_MS) return
+  if (time - lastPointAt > GAP_MS) forget()
   lastPointAt = time
   for (const [id, rate, backlog, p50, p95] of consumers) {
     addPoint(id, { at: time, rate, backlog, p50, p95 })

@@ -2,7 +2,7 @@ import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
 
 import { explainError } from '../api.ts'
-import { formatCount, formatTime } from '../format.ts'
+import { formatCount, formatExactClock, formatTime } from '../format.ts'
 import { useShortcuts } from '../keyboard.ts'
 import { headOf, useLive, type Live } from '../live.ts'
 import type { Change } from '../messages.ts'
@@ -11,6 +11,7 @@ import { Button } from '../ui/button.tsx'
 import { Select } from '../ui/field.tsx'
 import { formatInline } from '../ui/json.tsx'
 import { Empty, Label, Note, Skeletons } from '../ui/parts.tsx'
+import { SearchField } from '../ui/search-field.tsx'
 import { useTitle } from '../use-title.ts'
 import { useTail, type Tailed } from './use-tail.ts'
 
@@ -46,7 +47,7 @@ export function Tail() {
       <div class="page-head">
         <div>
           <h1>Live tail</h1>
-          <p>Changes as they are captured, the newest on top. Looking delivers nothing.</p>
+          <p>Changes as they are captured. Looking delivers nothing.</p>
         </div>
         <div class="row">
           <Select
@@ -57,14 +58,12 @@ export function Tail() {
             onChange={(next) => route(`/tail?${next.replace(':', '=')}`, true)}
           />
           {kind === 'source' && (
-            <input
-              class="input compact"
-              type="search"
-              data-search
-              aria-label="Table"
+            <SearchField
+              label="Table"
               placeholder="Table: public.orders"
+              isFirst
               value={table}
-              onChange={(event) => setTable(event.currentTarget.value.trim())}
+              onSearch={setTable}
             />
           )}
           <PauseButton isPaused={isPaused} onChange={setIsPaused} />
@@ -160,8 +159,12 @@ function TailLine({ source, change }: { source: string; change: Change }) {
   const seq = <span class="mono">{change.seq}</span>
   return (
     <li>
-      <time class="faint" dateTime={change.commit_timestamp}>
-        {formatTime(change.commit_timestamp)}
+      <time
+        class="mono faint"
+        dateTime={change.commit_timestamp}
+        title={formatTime(change.commit_timestamp)}
+      >
+        {formatExactClock(change.commit_timestamp)}
       </time>
       {seesEverything() ? <a href={`/sources/${source}/changes/${change.seq}`}>{seq}</a> : seq}
       <span>
