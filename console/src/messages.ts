@@ -26,7 +26,7 @@ interface Paging {
 }
 
 /** Those dead or retrying messages, or all that are dead. */
-export type Which = 'all' | number[]
+type Which = 'all' | number[]
 
 const { api } = client
 

@@ -1,14 +1,15 @@
 import { useState } from 'preact/hooks'
 
 import { useShortcuts } from '../keyboard.ts'
-import type { Message } from '../messages.ts'
+import type { Message, MessageState } from '../messages.ts'
 import { Check } from '../ui/field.tsx'
 import { formatInline } from '../ui/json.tsx'
-import { MessageStateTag } from '../ui/message-state.tsx'
 import { Ago, Label } from '../ui/parts.tsx'
 
 interface MessageTableProps {
   messages: readonly Message[]
+  /** The one that all of them are in. */
+  state: MessageState
   /** Seq of the message in the drawer. */
   open: number | undefined
   onOpen: (message: Message) => void
@@ -17,8 +18,20 @@ interface MessageTableProps {
   onChoose?: (chosen: Set<number>) => void
 }
 
-/** One page of messages; `j` and `k` go through it. */
-export function MessageTable({ messages, open, onOpen, chosen, onChoose }: MessageTableProps) {
+/** When a message came to its state, or leaves it: what is of interest differs by state. */
+const MOMENTS: Partial<
+  Record<MessageState, { title: string; read: (message: Message) => string | null | undefined }>
+> = {
+  leased: { title: 'Lease ends', read: ({ lease_expires_at: at }) => at },
+  retrying: { title: 'Next try', read: ({ visible_at: at }) => at },
+  dead: { title: 'Dead since', read: ({ history }) => history.at(-1)?.at },
+  acked: { title: 'Acked at', read: ({ history }) => history.at(-1)?.at },
+}
+
+/** One page of messages of one state; `j` and `k` go through it. */
+export function MessageTable(props: MessageTableProps) {
+  const { messages, state, open, onOpen, chosen, onChoose } = props
+  const moment = MOMENTS[state]
   const [at, setAt] = useState(-1)
   const move = (by: number): void => {
     const next = Math.min(messages.length - 1, Math.max(0, at + by))
@@ -65,15 +78,17 @@ export function MessageTable({ messages, open, onOpen, chosen, onChoose }: Messa
             )}
             <th>Change</th>
             <th>Key</th>
-            <th>State</th>
-            <th class="num">Attempt</th>
-            <th>Committed</th>
+            {state !== 'ahead' && <th class="num wide-only">Attempt</th>}
+            <th class="wide-only">Committed</th>
+            {moment && <th class="wide-only">{moment.title}</th>}
+            {state === 'leased' && <th>With</th>}
             <th>{messages.every(({ reason }) => reason !== null) ? 'Why' : 'Record'}</th>
           </tr>
         </thead>
         <tbody>
           {messages.map((message, index) => {
-            const { seq, state, attempt, action, key } = message
+            const { seq, attempt, action, key } = message
+            const when = moment?.read(message)
             const isCurrent = seq === open || index === at
             return (
               <tr
@@ -102,13 +117,12 @@ export function MessageTable({ messages, open, onOpen, chosen, onChoose }: Messa
                   <Label>{action}</Label> <span class="muted">{message.table_name}</span>
                 </td>
                 <td class="mono nowrap">{key ?? '–'}</td>
-                <td class="min">
-                  <MessageStateTag state={state} />
-                </td>
-                <td class="num">{attempt || '–'}</td>
-                <td class="min muted">
+                {state !== 'ahead' && <td class="num wide-only">{attempt || '–'}</td>}
+                <td class="min muted wide-only">
                   <Ago time={message.commit_timestamp} />
                 </td>
+                {moment && <td class="min muted wide-only">{when ? <Ago time={when} /> : '–'}</td>}
+                {state === 'leased' && <td class="nowrap muted">{message.worker ?? '–'}</td>}
                 <td class="clip muted">{message.reason ?? formatInline(message.record)}</td>
               </tr>
             )

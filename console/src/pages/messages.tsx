@@ -1,14 +1,16 @@
 import { useLocation } from 'preact-iso'
 import { useState } from 'preact/hooks'
 
+import { useLive } from '../live.ts'
 import { listMessages, type MessageState } from '../messages.ts'
-import { seesEverything } from '../session.ts'
+import { may, seesEverything } from '../session.ts'
 import { MESSAGE_STATES } from '../ui/message-state.tsx'
 import { Pager, usePages } from '../ui/pager.tsx'
 import { Empty, Loaded } from '../ui/parts.tsx'
 import { useQuery } from '../use-query.ts'
+import { MendBar } from './mend-bar.tsx'
 import { MessageDrawer } from './message-drawer.tsx'
-import { MessageFilters, NO_FILTERS, toQuery } from './message-filters.tsx'
+import { isFiltered, MessageFilters, NO_FILTERS, toQuery } from './message-filters.tsx'
 import { MessageTable } from './message-table.tsx'
 
 const STATES: MessageState[] = ['ahead', 'leased', 'retrying', 'waiting', 'dead', 'acked']
@@ -27,10 +29,20 @@ const EMPTY: Record<MessageState, { title: string; text: string }> = {
   },
 }
 
-export function Messages({ consumer }: { consumer: { name: string; source: string } }) {
+interface MessagesProps {
+  consumer: { name: string; source: string; tables: readonly string[] }
+}
+
+/** A consumer's messages by state, a page at a time. */
+export function Messages({ consumer }: MessagesProps) {
   const { query: address, route, path } = useLocation()
+  const { overview } = useLive()
   const state = STATES.find((each) => each === address['state']) ?? 'ahead'
   const [filters, setFilters] = useState(NO_FILTERS)
+  const [chosen, setChosen] = useState(new Set<number>())
+  const mendable = may('manage') && (state === 'retrying' || state === 'dead') ? state : undefined
+  const stats = overview?.consumers.find(({ name }) => name === consumer.name)?.stats
+  const total = mendable && (stats?.[mendable] ?? 0)
   const key = `${consumer.name} ${state} ${JSON.stringify(filters)}`
   const pages = usePages(key)
   const messages = useQuery(
@@ -55,20 +67,35 @@ export function Messages({ consumer }: { consumer: { name: string; source: strin
               key={each}
               type="button"
               aria-pressed={each === state}
-              onClick={() => route(`${path}?state=${each}`, true)}
+              onClick={() => {
+                setChosen(new Set())
+                route(`${path}?state=${each}`, true)
+              }}
             >
               {MESSAGE_STATES[each].text}
             </button>
           ))}
         </div>
-        <MessageFilters filters={filters} onChange={setFilters} />
+        <MessageFilters filters={filters} tables={consumer.tables} onChange={setFilters} />
+        {mendable && total ? (
+          <MendBar
+            consumer={consumer.name}
+            state={mendable}
+            filters={filters}
+            chosen={chosen}
+            onDone={() => {
+              setChosen(new Set())
+              messages.reload()
+            }}
+          />
+        ) : null}
       </div>
       <div class="card">
         <Loaded query={messages}>
           {({ data, next_cursor: nextCursor }) =>
             data.length === 0 ? (
               <Empty
-                title={EMPTY[state].title}
+                title={isFiltered(filters) ? 'None of these' : EMPTY[state].title}
                 action={
                   seesEverything() && (
                     <a class="button" href={`/sources/${consumer.source}`}>
@@ -77,11 +104,17 @@ export function Messages({ consumer }: { consumer: { name: string; source: strin
                   )
                 }
               >
-                {EMPTY[state].text}
+                {isFiltered(filters) ? 'No message matches the filter.' : EMPTY[state].text}
               </Empty>
             ) : (
               <>
-                <MessageTable messages={data} open={seq} onOpen={(message) => open(message.seq)} />
+                <MessageTable
+                  messages={data}
+                  state={state}
+                  open={seq}
+                  onOpen={(message) => open(message.seq)}
+                  {...(mendable ? { chosen, onChoose: setChosen } : {})}
+                />
                 <Pager pages={pages} nextCursor={nextCursor} />
               </>
             )
