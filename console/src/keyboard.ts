@@ -1,7 +1,10 @@
 import { useEffect, useRef } from 'preact/hooks'
 
-/** By key, or two keys in a row: `j`, `Escape`, `g o`. */
+/** By key, or two keys in a row: `j`, `Escape`, `g o`; `mod k` is Ctrl or Cmd with K. */
 export type Shortcuts = Record<string, (event: KeyboardEvent) => void>
+
+/** How the key that `mod` stands for is called here. */
+export const MOD_KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘' : 'Ctrl'
 
 const SEQUENCE_MS = 900
 
@@ -13,7 +16,13 @@ export function useShortcuts(shortcuts: Shortcuts): void {
     let first = ''
     let firstAt = 0
     const onKeyDown = (event: KeyboardEvent): void => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
+      if (event.altKey || event.defaultPrevented) return
+      if (event.ctrlKey || event.metaKey) {
+        const run = latest.current[`mod ${event.key.toLowerCase()}`]
+        if (!run) return
+        event.preventDefault()
+        return run(event)
+      }
       if (event.key !== 'Escape' && isTyping(event.target)) return
       if (document.querySelector('dialog[open]')) return
       const sequence =

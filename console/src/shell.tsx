@@ -3,23 +3,28 @@ import { useLocation } from 'preact-iso'
 import { useEffect, useState } from 'preact/hooks'
 
 import { formatCount } from './format.ts'
-import { useShortcuts } from './keyboard.ts'
+import { MOD_KEY, useShortcuts } from './keyboard.ts'
 import { useLive, watchLive, type LiveConsumer } from './live.ts'
+import { listPlaces } from './list-places.ts'
 import { may, seesEverything, signOut } from './session.ts'
 import { readTheme, setTheme, type Theme } from './theme.ts'
 import { Button } from './ui/button.tsx'
 import { Icon, Logo, type IconName } from './ui/icon.tsx'
+import { JumpDialog } from './ui/jump-dialog.tsx'
 import { ShortcutsDialog } from './ui/shortcuts-dialog.tsx'
 
 /** Navigation on the left, or behind a button where there is no room. */
 export function Shell({ children }: { children: ComponentChildren }) {
   const { path, route } = useLocation()
   const [isOpen, setIsOpen] = useState(false)
-  const [showsShortcuts, setShowsShortcuts] = useState(false)
+  const [shown, setShown] = useState<'shortcuts' | 'jump'>()
+  const { overview } = useLive()
+  const close = (): void => setShown(undefined)
   useEffect(() => (may('read') ? watchLive() : undefined), [])
   useEffect(() => setIsOpen(false), [path])
   useShortcuts({
-    '?': () => setShowsShortcuts(true),
+    '?': () => setShown('shortcuts'),
+    'mod k': () => setShown('jump'),
     '/': () => document.querySelector<HTMLElement>('.main [data-search]')?.focus(),
     'g o': () => route('/'),
     'g t': () => route('/tail'),
@@ -43,18 +48,27 @@ export function Shell({ children }: { children: ComponentChildren }) {
         />
         <strong>Millrace</strong>
         <LiveState />
+        <Button kind="quiet" icon="search" label="Go to" onClick={() => setShown('jump')} />
       </div>
       {isOpen && <div class="veil" onClick={() => setIsOpen(false)} />}
-      <Side isOpen={isOpen} onShortcuts={() => setShowsShortcuts(true)} />
+      <Side isOpen={isOpen} onShow={setShown} />
       <main class="main" id="content" tabIndex={-1}>
         {children}
       </main>
-      {showsShortcuts && <ShortcutsDialog onClose={() => setShowsShortcuts(false)} />}
+      {shown === 'shortcuts' && <ShortcutsDialog onClose={close} />}
+      {shown === 'jump' && (
+        <JumpDialog places={listPlaces(overview)} onGo={route} onClose={close} />
+      )}
     </div>
   )
 }
 
-function Side({ isOpen, onShortcuts }: { isOpen: boolean; onShortcuts: () => void }) {
+interface SideProps {
+  isOpen: boolean
+  onShow: (what: 'shortcuts' | 'jump') => void
+}
+
+function Side({ isOpen, onShow }: SideProps) {
   const { overview } = useLive()
   return (
     <div class={isOpen ? 'side is-open' : 'side'}>
@@ -62,6 +76,10 @@ function Side({ isOpen, onShortcuts }: { isOpen: boolean; onShortcuts: () => voi
         <Logo />
         Millrace
       </a>
+      <button type="button" class="jump-open" onClick={() => onShow('jump')}>
+        <Icon name="search" />
+        Go to …<kbd aria-hidden="true">{MOD_KEY} K</kbd>
+      </button>
       <nav class="nav" aria-label="Pages">
         {may('read') && <NavLink href="/" icon="overview" text="Overview" isExact />}
         {may('read') && <NavLink href="/tail" icon="tail" text="Live tail" />}
@@ -98,7 +116,7 @@ function Side({ isOpen, onShortcuts }: { isOpen: boolean; onShortcuts: () => voi
           kind="quiet"
           icon="keyboard"
           label="Keyboard shortcuts"
-          onClick={onShortcuts}
+          onClick={() => onShow('shortcuts')}
         />
         <Button small kind="quiet" icon="exit" label="Sign out" onClick={signOut} />
         <LiveState />
@@ -163,6 +181,7 @@ function ThemeSwitch() {
 const LIVE_STATES = {
   connecting: { dot: '', text: 'Connecting' },
   live: { dot: 'ok pulse', text: 'Live' },
+  late: { dot: 'warn', text: 'Out of date' },
   lost: { dot: 'warn', text: 'Reconnecting' },
 }
 

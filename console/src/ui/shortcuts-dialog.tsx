@@ -1,8 +1,10 @@
 import { Fragment } from 'preact'
 
+import { MOD_KEY } from '../keyboard.ts'
 import { Dialog } from './dialog.tsx'
 
 const SHORTCUTS: [keys: string[], what: string][] = [
+  [[MOD_KEY, 'K'], 'Go to anything by its name'],
   [['g', 'o'], 'Overview'],
   [['g', 't'], 'Live tail'],
   [['g', 's'], 'Sources'],
