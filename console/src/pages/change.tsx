@@ -1,6 +1,7 @@
 import { useRoute } from 'preact-iso'
 
 import { formatTime } from '../format.ts'
+import { useLive } from '../live.ts'
 import { getChange } from '../messages.ts'
 import { CopyButton } from '../ui/button.tsx'
 import { JsonCode } from '../ui/code.tsx'
@@ -19,6 +20,7 @@ export function Change() {
   const source = params['source'] ?? ''
   const seq = Number(params['seq'])
   useTitle(`Change ${seq}`)
+  const { overview } = useLive()
   const query = useQuery(`${source} ${seq}`, (signal) => getChange(source, seq, signal), {
     everyMs: EVERY_MS,
   })
@@ -51,7 +53,7 @@ export function Change() {
               </Empty>
             </div>
           ) : (
-            <FanOut source={source} change={change} />
+            <FanOut source={source} change={change} consumers={overview?.consumers ?? []} />
           )}
           <div class="split">
             <div class="stack">

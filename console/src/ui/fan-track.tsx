@@ -28,7 +28,6 @@ export function FanTrack({ delivery, scale, start, now }: FanTrackProps) {
   const place = (time: number): string => `${scale.place(time) * 100}%`
   const after = (time: number): string =>
     `${formatDuration(Math.max(0, time - start))} after the commit`
-  const isMoving = state === 'leased' || state === 'ahead' || state === 'waiting'
   const { acked_at: acked, delivered_at: delivered, visible_at: visible } = delivery
   const hasAckEvent = history.some(({ outcome }) => outcome === 'acked')
   // An acked message of which no time is known any more, or one that was never to come.
@@ -81,7 +80,7 @@ export function FanTrack({ delivery, scale, start, now }: FanTrackProps) {
           title={`Again ${after(Date.parse(visible))}`}
         />
       )}
-      {isMoving && (
+      {state === 'leased' && (
         <span class={`fan-event is-now ${tone}`} style={{ left: place(now) }} title="Now" />
       )}
     </div>
