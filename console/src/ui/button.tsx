@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 
 import { explainError } from '../api.ts'
+import { copyText } from '../copy-text.ts'
 import { Icon, type IconName } from './icon.tsx'
 import { showToast } from './toast.tsx'
 
@@ -12,6 +13,8 @@ interface ButtonProps {
   small?: boolean
   type?: 'button' | 'submit'
   disabled?: boolean
+  /** What it began is on its way. */
+  busy?: boolean
   /** For a button of an icon alone. */
   label?: string
   title?: string
@@ -22,6 +25,7 @@ interface ButtonProps {
 
 export function Button(props: ButtonProps) {
   const { children, icon, kind, small, type = 'button', disabled, label, onClick } = props
+  const { busy = false } = props
   const [isBusy, setIsBusy] = useState(false)
   const run = async (): Promise<void> => {
     const answer = onClick?.()
@@ -40,8 +44,8 @@ export function Button(props: ButtonProps) {
     <button
       type={type}
       class={classes.join(' ')}
-      disabled={disabled || isBusy}
-      aria-busy={isBusy}
+      disabled={disabled || isBusy || busy}
+      aria-busy={isBusy || busy}
       aria-label={label}
       aria-expanded={props.expanded}
       title={props.title ?? label}
@@ -63,7 +67,7 @@ export function CopyButton({
 }) {
   const [isDone, setIsDone] = useState(false)
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(typeof text === 'string' ? text : text())
+    await copyText(typeof text === 'string' ? text : text())
     setIsDone(true)
     setTimeout(() => setIsDone(false), 1500)
   }

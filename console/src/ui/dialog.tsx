@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { explainError } from '../api.ts'
 import { Button } from './button.tsx'
@@ -8,29 +8,42 @@ interface DialogProps {
   title: string
   children: ComponentChildren
   wide?: boolean
+  /** Without a heading and a margin: what it holds fills it. */
+  bare?: boolean
   onClose: () => void
 }
 
 /** The browser's own dialog: it keeps the focus and closes with Escape. */
-export function Dialog({ title, children, wide, onClose }: DialogProps) {
+export function Dialog({ title, children, wide, bare, onClose }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
-    element.current?.showModal()
+  const isGone = useRef(false)
+  useLayoutEffect(() => {
+    const dialog = element.current!
+    dialog.showModal()
+    // Taken out of the page while it is open, it would give the focus back to nobody.
+    return () => {
+      isGone.current = true
+      dialog.close()
+    }
   }, [])
   return (
     <dialog
       ref={element}
-      class={wide ? 'dialog wide' : 'dialog'}
+      class={`dialog ${wide ? 'wide' : ''} ${bare ? 'bare' : ''}`}
       aria-label={title}
-      onClose={onClose}
+      onClose={() => !isGone.current && onClose()}
       onClick={(event) => {
         if (event.target === element.current) onClose()
       }}
     >
-      <div class="dialog-body">
-        <h2>{title}</h2>
-        {children}
-      </div>
+      {bare ? (
+        children
+      ) : (
+        <div class="dialog-body">
+          <h2>{title}</h2>
+          {children}
+        </div>
+      )}
     </dialog>
   )
 }
@@ -45,36 +58,48 @@ interface ConfirmProps {
   onClose: () => void
 }
 
-/** Asks, does it, and closes; what goes wrong is said in place. */
+/** Asks, does it, and closes; Enter in a field confirms. What goes wrong is said in place. */
 export function Confirm(props: ConfirmProps) {
   const [fault, setFault] = useState('')
+  const [isBusy, setIsBusy] = useState(false)
   const run = async (): Promise<void> => {
     setFault('')
+    setIsBusy(true)
     try {
       await props.onConfirm()
       props.onClose()
     } catch (error) {
       setFault(explainError(error))
+      setIsBusy(false)
     }
   }
   return (
     <Dialog title={props.title} onClose={props.onClose}>
-      {props.children}
-      {fault && (
-        <p class="form-error" role="alert">
-          {fault}
-        </p>
-      )}
-      <div class="dialog-foot">
-        <Button onClick={props.onClose}>Cancel</Button>
-        <Button
-          kind={props.danger ? 'danger' : 'primary'}
-          disabled={props.disabled ?? false}
-          onClick={run}
-        >
-          {props.action}
-        </Button>
-      </div>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault()
+          void run()
+        }}
+      >
+        {props.children}
+        {fault && (
+          <p class="form-error" role="alert">
+            {fault}
+          </p>
+        )}
+        <div class="dialog-foot">
+          <Button onClick={props.onClose}>Cancel</Button>
+          <Button
+            type="submit"
+            kind={props.danger ? 'danger' : 'primary'}
+            disabled={props.disabled ?? false}
+            busy={isBusy}
+          >
+            {props.action}
+          </Button>
+        </div>
+      </form>
     </Dialog>
   )
 }

@@ -20,13 +20,24 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
     document.addEventListener('pointerdown', onPointer)
     return () => document.removeEventListener('pointerdown', onPointer)
   }, [isOpen])
+  const close = (): void => {
+    setIsOpen(false)
+    // The button: whatever opens next gives the focus back to it.
+    element.current?.querySelector('button')?.focus()
+  }
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (!isOpen) return
     const entries = [...(element.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])]
     const at = entries.indexOf(document.activeElement as HTMLElement)
-    if (event.key === 'Escape') setIsOpen(false)
+    if (event.key === 'Escape') close()
     else if (event.key === 'ArrowDown') entries[(at + 1) % entries.length]?.focus()
-    else if (event.key === 'ArrowUp') entries.at(at - 1)?.focus()
-    else return
+    else if (event.key === 'ArrowUp') entries.at(Math.max(0, at) - 1)?.focus()
+    else if (event.key === 'Home') entries[0]?.focus()
+    else if (event.key === 'End') entries.at(-1)?.focus()
+    else {
+      if (event.key === 'Tab') setIsOpen(false)
+      return
+    }
     event.preventDefault()
     event.stopPropagation()
   }
@@ -43,7 +54,7 @@ export function Menu({ label, items }: { label: string; items: readonly MenuItem
               role="menuitem"
               class={item.danger ? 'bad' : ''}
               onClick={() => {
-                setIsOpen(false)
+                close()
                 item.run()
               }}
             >
