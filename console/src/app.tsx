@@ -1,5 +1,6 @@
 import { ErrorBoundary, LocationProvider, Route, Router } from 'preact-iso'
 
+import { adminsAlone } from './admins-alone.tsx'
 import { lazyPart } from './lazy-part.tsx'
 import { Overview } from './pages/overview.tsx'
 import { SignIn } from './pages/sign-in.tsx'
@@ -10,15 +11,22 @@ import { Toasts } from './ui/toast.tsx'
 
 // What is not on the way from signing in to the overview comes when it is needed.
 const Consumer = lazyPart(() => import('./pages/consumer.tsx').then((page) => page.Consumer))
-const NewConsumer = lazyPart(() =>
-  import('./pages/new-consumer.tsx').then((page) => page.NewConsumer),
+const NewConsumer = adminsAlone(
+  lazyPart(() => import('./pages/new-consumer.tsx').then((page) => page.NewConsumer)),
+  { what: 'Creating a consumer', everything: false },
 )
-const Connect = lazyPart(() => import('./pages/connect.tsx').then((page) => page.Connect))
+const Connect = adminsAlone(
+  lazyPart(() => import('./pages/connect.tsx').then((page) => page.Connect)),
+  { what: 'Connecting a database', everything: true },
+)
 const Sources = lazyPart(() => import('./pages/sources.tsx').then((page) => page.Sources))
 const Source = lazyPart(() => import('./pages/source.tsx').then((page) => page.Source))
 const Change = lazyPart(() => import('./pages/change.tsx').then((page) => page.Change))
 const Tail = lazyPart(() => import('./pages/tail.tsx').then((page) => page.Tail))
-const Tokens = lazyPart(() => import('./pages/tokens.tsx').then((page) => page.Tokens))
+const Tokens = adminsAlone(
+  lazyPart(() => import('./pages/tokens.tsx').then((page) => page.Tokens)),
+  { what: 'Making tokens', everything: true },
+)
 const About = lazyPart(() => import('./pages/about.tsx').then((page) => page.About))
 
 function NotFound() {
