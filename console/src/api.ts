@@ -20,6 +20,11 @@ export function explainError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** There is no such thing, or none that the token may see. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404
+}
+
 /** The faults of a refused form by field name (the last part of the pointer). */
 export function faultsOf(error: unknown): Record<string, string> {
   if (!(error instanceof ApiError)) return {}

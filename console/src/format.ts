@@ -36,6 +36,13 @@ export function formatDuration(ms: number): string {
   return parts.join(' ')
 }
 
+/** One unit is enough to tell how long ago, and does not flicker: `2 h`, `14 s`. */
+export function formatRoughly(ms: number): string {
+  return formatDuration(Math.floor(ms / 1000) * 1000)
+    .replace(/\.\d s$/, ' s')
+    .replace(/^(\d+ (?:d|h|min)) .*/, '$1')
+}
+
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = bytes
@@ -60,14 +67,33 @@ export function formatTime(time: string): string {
   return dateTime.format(new Date(time))
 }
 
+const clock = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+})
+const exactClock = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+})
+
+/** `15:28:11`, of a time in ms since 1970, in the viewer's own time zone. */
+export function formatClock(ms: number): string {
+  return clock.format(ms)
+}
+
+/** `15:28:11.204`, for what follows each other within a second. */
+export function formatExactClock(time: string): string {
+  return exactClock.format(new Date(time))
+}
+
 /** `3 min ago`, `in 20 s`. */
 export function formatAgo(time: string, now = Date.now()): string {
   const ms = now - Date.parse(time)
   if (Math.abs(ms) < 1000) return 'just now'
-  // One unit is enough to tell how long ago, and does not flicker.
-  const text = formatDuration(Math.floor(Math.abs(ms) / 1000) * 1000)
-    .replace(/\.\d s$/, ' s')
-    .replace(/^(\d+ (?:d|h|min)) .*/, '$1')
+  const text = formatRoughly(Math.abs(ms))
   return ms > 0 ? `${text} ago` : `in ${text}`
 }
 

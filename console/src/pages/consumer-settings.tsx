@@ -141,7 +141,7 @@ interface LimitsProps {
 
 function Limits({ form, faults, onChange }: LimitsProps) {
   return (
-    <div class="fields">
+    <div class="fields tight">
       <Field
         label="Visibility timeout, in seconds"
         type="number"

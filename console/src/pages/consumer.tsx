@@ -4,7 +4,7 @@ import { client } from '../api.ts'
 import { formatCount, formatDuration, formatRate, formatTime } from '../format.ts'
 import { useLive, type LiveConsumer } from '../live.ts'
 import { lazyPart } from '../lazy-part.tsx'
-import { Label, Loaded, Note, Skeletons, Tag } from '../ui/parts.tsx'
+import { Label, Loaded, Note, Tag } from '../ui/parts.tsx'
 import { useQuery } from '../use-query.ts'
 import { useTitle } from '../use-title.ts'
 import { Backfills } from './backfills.tsx'
@@ -55,17 +55,13 @@ export function Consumer() {
             <ConsumerActions consumer={consumer} onChanged={query.reload} />
           </div>
           {consumer.paused && <PauseNote paused={consumer.paused} />}
-          {now ? (
-            <>
-              <Stats consumer={now} />
-              {tab === '' && (
-                <ErrorBoundary>
-                  <ConsumerCharts points={history.get(now.id) ?? []} />
-                </ErrorBoundary>
-              )}
-            </>
-          ) : (
-            <Skeletons count={2} />
+          <Stats stats={now?.stats} />
+          {tab === '' && (
+            <div class="charts">
+              <ErrorBoundary>
+                <ConsumerCharts points={history.get(consumer.id) ?? []} />
+              </ErrorBoundary>
+            </div>
           )}
           <nav class="tabs" aria-label="Of this consumer">
             {TABS.map(([key, text]) => (
@@ -116,44 +112,32 @@ function PauseNote({ paused }: { paused: { until: string | null; reason: string 
   )
 }
 
-function Stats({ consumer: { stats } }: { consumer: LiveConsumer }) {
-  const age = stats.oldest_unacked_age_ms
+/** Its numbers of the moment; until they are there, their places. */
+function Stats({ stats }: { stats: LiveConsumer['stats'] | undefined }) {
+  const age = stats?.oldest_unacked_age_ms ?? null
+  const latency = stats?.latency ?? null
+  const entries: [name: string, value: string | undefined, hint?: string][] = [
+    ['Acked', stats && formatRate(stats.rates.acked)],
+    ['Backlog', stats && formatCount(stats.backlog)],
+    ['In flight', stats && formatCount(stats.leased)],
+    ['Retrying', stats && formatCount(stats.retrying)],
+    ['Waiting', stats && formatCount(stats.waiting), 'For an earlier change of their row'],
+    ['Dead', stats && formatCount(stats.dead)],
+    ['Oldest unacked', age === null ? undefined : formatDuration(age)],
+    [
+      'Commit to ack',
+      latency === null ? undefined : formatDuration(latency.p50_ms),
+      'Half of the messages of the last minute were faster',
+    ],
+  ]
   return (
     <dl class="stats">
-      <div>
-        <dt>Acked</dt>
-        <dd>{formatRate(stats.rates.acked)}</dd>
-      </div>
-      <div>
-        <dt>Backlog</dt>
-        <dd>{formatCount(stats.backlog)}</dd>
-      </div>
-      <div>
-        <dt>In flight</dt>
-        <dd>{formatCount(stats.leased)}</dd>
-      </div>
-      <div>
-        <dt>Retrying</dt>
-        <dd>{formatCount(stats.retrying)}</dd>
-      </div>
-      <div>
-        <dt title="For an earlier change of their row">Waiting</dt>
-        <dd>{formatCount(stats.waiting)}</dd>
-      </div>
-      <div>
-        <dt>Dead</dt>
-        <dd class={stats.dead > 0 ? 'bad' : ''}>{formatCount(stats.dead)}</dd>
-      </div>
-      <div>
-        <dt>Oldest unacked</dt>
-        <dd>{age === null ? '–' : formatDuration(age)}</dd>
-      </div>
-      <div>
-        <dt>Commit to ack</dt>
-        <dd title="Half of the messages of the last minute were faster">
-          {stats.latency === null ? '–' : formatDuration(stats.latency.p50_ms)}
-        </dd>
-      </div>
+      {entries.map(([name, value, hint]) => (
+        <div key={name} title={hint}>
+          <dt>{name}</dt>
+          <dd class={name === 'Dead' && stats && stats.dead > 0 ? 'bad' : ''}>{value ?? '–'}</dd>
+        </div>
+      ))}
     </dl>
   )
 }

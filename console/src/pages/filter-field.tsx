@@ -119,7 +119,7 @@ interface PreviewListProps {
 }
 
 function PreviewList({ preview, error, isOld }: PreviewListProps) {
-  const [only, setOnly] = useState<Outcome>()
+  const [asked, setOnly] = useState<Outcome>()
   if (error !== undefined) return <p class="hint">{explainError(error)}</p>
   if (!preview) return <p class="hint">Trying it on the newest changes …</p>
   // Of a wrong expression there is nothing to show; the field says why.
@@ -129,6 +129,8 @@ function PreviewList({ preview, error, isOld }: PreviewListProps) {
     return <p class="hint">The log holds no change of these tables yet to try it on.</p>
   }
   const counts: Record<Outcome, number> = { passes, filtered, fails }
+  // Of what is no longer among them nothing would be left to see.
+  const only = asked && counts[asked] > 0 ? asked : undefined
   const shown = data.filter(({ outcome }) => only === undefined || outcome === only)
   return (
     <section class={isOld ? 'card preview is-old' : 'card preview'} aria-label="Preview">
@@ -143,7 +145,12 @@ function PreviewList({ preview, error, isOld }: PreviewListProps) {
             </>
           )}
         </span>
-        <div class="segments" role="group" aria-label="Show">
+        <div
+          class="segments"
+          role="group"
+          aria-label="Show"
+          hidden={Object.values(counts).filter((count) => count > 0).length < 2}
+        >
           {([undefined, 'passes', 'filtered', 'fails'] as const)
             .filter((each) => each === undefined || counts[each] > 0)
             .map((each) => (

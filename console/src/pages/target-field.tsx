@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 
 import type { Target } from '../messages.ts'
 import { Field, Select } from '../ui/field.tsx'
@@ -40,6 +40,11 @@ export function TargetField({ legend, value, range, onChange }: TargetFieldProps
     else change(next)
   }
   const exact = typeof value === 'object' && 'time' in value ? Date.parse(value.time) : undefined
+  // Chosen before the log's ends were known, it may lie where the slider does not reach.
+  useEffect(() => {
+    if (!range || exact === undefined) return
+    if (exact < range.from || exact > range.to) choose('time')
+  }, [range?.from, range?.to])
   return (
     <div class="fields">
       <Select label={legend} value={way} options={WAYS} onChange={(next) => choose(next as Way)} />

@@ -1,8 +1,9 @@
 import 'uplot/dist/uPlot.min.css'
 
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 
+import { formatClock } from '../format.ts'
 import type { Point } from '../live.ts'
 
 const HEIGHT = 150
@@ -35,11 +36,15 @@ export function LineChart({ title, points, lines }: LineChartProps) {
   const chart = useRef<uPlot>(undefined)
   const latest = useRef(points)
   latest.current = points
+  /** Below the pointer; undefined: it is elsewhere, and the newest is told. */
+  const [pointed, setPointed] = useState<number>()
   useEffect(() => {
     const place = element.current!
     const draw = (): void => {
       chart.current?.destroy()
-      chart.current = new uPlot(makeOptions(place, lines), toData(latest.current, lines), place)
+      const options = makeOptions(place, lines)
+      options.hooks = { setCursor: [({ cursor }) => setPointed(cursor.idx ?? undefined)] }
+      chart.current = new uPlot(options, toData(latest.current, lines), place)
     }
     draw()
     const resize = new ResizeObserver(() =>
@@ -59,13 +64,17 @@ export function LineChart({ title, points, lines }: LineChartProps) {
     }
   }, [])
   useEffect(() => chart.current?.setData(toData(points, lines)), [points])
-  const now = points.at(-1)
+  const told = pointed === undefined ? undefined : points[pointed]
+  const point = told ?? points.at(-1)
   return (
     <figure class="card chart" aria-label={`${title}, the last minutes`}>
       <figcaption>
-        <strong>{title}</strong>
+        <strong>
+          {title}
+          {told && <span class="faint small"> at {formatClock(told.at)}</span>}
+        </strong>
         {lines.map(({ label, color, dashed, read, format }) => {
-          const value = now && read(now)
+          const value = point && read(point)
           return (
             <span key={label} class="chart-key">
               <span
@@ -120,7 +129,8 @@ function makeOptions(place: HTMLElement, lines: readonly Line[]): uPlot.Options 
     height: HEIGHT,
     padding: [8, right ? 0 : 14, 0, 0],
     cursor: { y: false },
-    legend: { live: true },
+    // The caption tells the values.
+    legend: { show: false },
     scales: {
       x: { range: aWhile },
       left: { range: fromZero(left.least) },
@@ -132,7 +142,7 @@ function makeOptions(place: HTMLElement, lines: readonly Line[]): uPlot.Options 
       ...(right ? [axisOf(right)] : []),
     ],
     series: [
-      { value: '{HH}:{mm}:{ss}' },
+      {},
       ...lines.map((line): uPlot.Series => ({
         label: line.label,
         scale: scaleOf(line),
@@ -141,7 +151,6 @@ function makeOptions(place: HTMLElement, lines: readonly Line[]): uPlot.Options 
         ...(line.dashed ? { dash: [4, 3] } : {}),
         points: { show: false },
         spanGaps: false,
-        value: (_, value) => (value === null ? '–' : line.format(value)),
       })),
     ],
   }

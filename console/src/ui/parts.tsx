@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 
-import { explainError } from '../api.ts'
+import { explainError, isMissing } from '../api.ts'
 import { formatAgo, formatTime } from '../format.ts'
 import type { Query } from '../use-query.ts'
 import { useNow } from '../use-now.ts'
@@ -71,9 +71,28 @@ interface LoadedProps<T> {
   skeletons?: number
 }
 
-/** Loading, failed with a way to try again, or there. Old data stays when a later answer fails. */
+/**
+ * Loading, failed with a way to try again, or there. What was there stays when a later
+ * answer fails, and says that it grows old.
+ */
 export function Loaded<T>({ query, children, skeletons }: LoadedProps<T>) {
-  if (query.data !== undefined) return <>{children(query.data)}</>
+  if (query.data !== undefined) {
+    return (
+      <>
+        {query.error !== undefined && (
+          <Note tone="warn">This is no longer up to date: {explainError(query.error)}</Note>
+        )}
+        {children(query.data)}
+      </>
+    )
+  }
+  if (isMissing(query.error)) {
+    return (
+      <Empty title={explainError(query.error)} action={<a href="/">Back to the overview</a>}>
+        The address may be mistyped, or what it named was deleted.
+      </Empty>
+    )
+  }
   if (query.error !== undefined) {
     return (
       <Note
