@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-const USAGE = `Usage: npm run bench -- pipeline|queue|push [options]
+const USAGE = `Usage: npm run bench -- pipeline|queue|push|console [options]
 
   --smoke            tiny sizes: shows that it runs, measures nothing
   --messages N       size of the workload (each benchmark has its own default)
@@ -30,6 +30,7 @@ const BENCHES: Record<string, () => Promise<{ run: Bench }>> = {
   pipeline: () => import('./pipeline.ts'),
   queue: () => import('./queue.ts'),
   push: () => import('./push.ts'),
+  console: () => import('./console.ts'),
 }
 
 const { positionals, values } = parseArgs({

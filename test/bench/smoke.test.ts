@@ -49,6 +49,14 @@ describe('benchmarks', () => {
     expect(figures.get('with ÷ without')).toMatch(/^\d+\.\d\d$/)
   })
 
+  test('console draws while messages pass', { timeout: 240_000 }, async () => {
+    const figures = readFigures(await runBench('console'))
+
+    for (const page of ['overview', 'live tail of the source', 'a consumer with its charts']) {
+      expect(figures.get(page)).toMatch(/^\d+\.\d frames\/s, median [\d.]+ ms/)
+    }
+  })
+
   test('an unknown benchmark is refused with the usage', async () => {
     await expect(runBench('nothing')).rejects.toMatchObject({
       code: 2,
