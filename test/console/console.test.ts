@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 
 import { afterAll, describe, expect } from 'vitest'
 
+import { givenSource, moveClock, orders } from '../support/given.ts'
 import { closeBrowser, test } from './console.ts'
 import { givenShop, givenTrouble, SCRIPT } from './given-shop.ts'
 
@@ -44,6 +45,34 @@ describe('a source in trouble', () => {
     await page.getByText('Changes are missing from 0/15D3C70 to 0/2A00000').waitFor()
     await page.getByRole('button', { name: 'Copy the LSNs' }).click()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('0/15D3C70..0/2A00000')
+  })
+})
+
+describe('what waits too long', () => {
+  test('is told with its reason: a pause, a webhook that takes nothing, nobody', async ({
+    storage,
+    web,
+  }) => {
+    const { page, client } = web
+    const source = await givenSource(storage)
+    await source.append(orders(3))
+    const from = { source: 'shop', tables: ['*'], start_from: 'earliest' }
+    await client.consumers.create({ name: 'archive', ...from })
+    await client.consumers.pause('archive')
+    await client.consumers.create({ name: 'forgotten', ...from })
+    const push = { url: 'http://127.0.0.1:1/', allow_http: true }
+    await client.consumers.create({ name: 'hook', ...from, mode: 'push', push })
+
+    await web.open('/')
+    // Not yet: all of it may be as it should be.
+    await page.getByRole('row', { name: /forgotten/ }).waitFor()
+    expect(await page.getByText('Needs attention').count()).toBe(0)
+    await moveClock(storage, 10 * 60_000)
+
+    await page.getByText('archive is paused, and its oldest message has waited').waitFor()
+    await page.getByText(/^The webhook of hook takes nothing: \d messages? (is|are)/).waitFor()
+    await page.getByText('The oldest message of forgotten has waited').waitFor()
+    await page.getByText('and nobody receives').waitFor()
   })
 })
 

@@ -38,7 +38,7 @@ const ASKED: Record<string, string> = {
   'manage everything': `startSourceBackfill pauseSourceBackfill
     resumeSourceBackfill cancelSourceBackfill`,
   'admin consumer': 'putConsumer patchConsumer deleteConsumer testPush rotatePushSecret',
-  'admin consumers': 'createConsumer',
+  'admin consumers': 'createConsumer testWebhook',
   'admin everything': `createSource testSource putSource patchSource deleteSource acceptSourceGap
     listTokens createToken deleteToken getConfiguration putConfiguration planConfiguration`,
 }

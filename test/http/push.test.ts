@@ -159,7 +159,7 @@ describe('a test of a webhook that no consumer has yet', () => {
       'x-tenant': 'acme',
       'webhook-signature': expect.stringMatching(/^v1,/),
     })
-    expect(JSON.parse(request!.body.toString())).toMatchObject({
+    expect(JSON.parse(request!.body)).toMatchObject({
       data: [{ metadata: { test: true } }],
     })
     const { rows } = await storage.pool.query('select from millrace.consumer')
