@@ -12,8 +12,6 @@ export interface MessageContext {
   readonly source: EnvelopeSource
   readonly metadata: MetadataWriter
   readonly selection: Selection
-  /** `metadata.consumer` as JSON. */
-  readonly consumerJson: string
 }
 
 export function makeMessageContext(
@@ -24,16 +22,16 @@ export function makeMessageContext(
   const { id, name, annotations } = consumer
   const isPlain = Object.keys(annotations).length === 0
   const consumerJson = JSON.stringify(isPlain ? { id, name } : { id, name, annotations })
-  return { consumer, source, metadata: new MetadataWriter(source), selection, consumerJson }
+  return { consumer, source, metadata: new MetadataWriter(source, consumerJson), selection }
 }
 
 /** The messages of a claim whose tick is stored. */
 export function makeMessages(context: MessageContext, claim: Claim): LeasedMessage[] {
   const { lease, entries } = claim
-  const shared = {
+  const shared: LeaseContext = {
     context,
     prefix: ackIdPrefix(context.consumer.consumerNo, lease.leaseNo, lease.nonce),
-    expiresAt: new Date(lease.expiresMs).toISOString(),
+    end: `,"lease_expires_at":"${new Date(lease.expiresMs).toISOString()}"`,
   }
   return entries.map((entry, ordinal) => {
     const { attempt, replayNo } = lease.items[ordinal]!
@@ -41,15 +39,24 @@ export function makeMessages(context: MessageContext, claim: Claim): LeasedMessa
   })
 }
 
+/** What the messages of one lease share. */
+interface LeaseContext {
+  readonly context: MessageContext
+  /** Of their ack ids. */
+  readonly prefix: string
+  /** Of what they say of their delivery, but for a replay. */
+  readonly end: string
+}
+
 class Message implements LeasedMessage {
   readonly ackId: string
   readonly attempt: number
   readonly #entry: LogEntry
   readonly #replayNo: number
-  readonly #shared: { context: MessageContext; prefix: string; expiresAt: string }
+  readonly #shared: LeaseContext
 
   constructor(
-    shared: { context: MessageContext; prefix: string; expiresAt: string },
+    shared: LeaseContext,
     entry: LogEntry,
     ordinal: number,
     attempt: number,
@@ -75,23 +82,23 @@ class Message implements LeasedMessage {
   }
 
   toJson(): string {
-    return `{"ack_id":"${this.ackId}",${this.#body()}`
+    return `{"ack_id":"${this.ackId}","record":${this.#rest()}`
   }
 
   toPushJson(): string {
-    return `{${this.#body()}`
+    return `{"record":${this.#rest()}`
   }
 
   /** Joined, never parsed or stringified: record and changes are JSON text since they were captured. */
-  #body(): string {
-    const { context, expiresAt } = this.#shared
+  #rest(): string {
+    const { context, end } = this.#shared
     const { record, changes } = context.selection.project(this.#entry)
     const group = this.group
+    const replay = this.#replayNo === 0 ? '' : `,"replay":${this.#replayNo}`
     return (
-      `"record":${record},"changes":${changes ?? 'null'},"action":"${this.#entry.action}",` +
-      `${context.metadata.write(this.#entry)},"consumer":${context.consumerJson}},` +
-      `"delivery":{"attempt":${this.attempt},"group":${group === null ? 'null' : JSON.stringify(group)},` +
-      `"lease_expires_at":"${expiresAt}"${this.#replayNo === 0 ? '' : `,"replay":${this.#replayNo}`}}}`
+      `${record}${changes === null ? ',"changes":null' : `,"changes":${changes}`}` +
+      `${context.metadata.write(this.#entry)},"delivery":{"attempt":${this.attempt}` +
+      `,"group":${group === null ? 'null' : JSON.stringify(group)}${end}${replay}}}`
     )
   }
 }

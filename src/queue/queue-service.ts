@@ -42,7 +42,7 @@ export interface Received {
    * For a caller that could not be answered: the lease is given back, its attempts
    * do not count. Safe to call more than once; without messages it does nothing.
    */
-  giveBack(): Promise<void>
+  giveBack: () => Promise<void>
 }
 
 /** What to do with one leased message. */

@@ -194,14 +194,15 @@ export async function receiveFrom(
  * is, go back. The server aborts the signal when the connection closes with an
  * answer unfinished, and only then.
  */
-function giveBackWhenGone(received: Received, signal: AbortSignal): void {
-  if (received.messages.length === 0) return
-  const giveBack = (): void => {
+function giveBackWhenGone({ messages, giveBack }: Received, signal: AbortSignal): void {
+  if (messages.length === 0) return
+  // It lives until the answer is written, which is no reason for the messages to live as long.
+  const onAbort = (): void => {
     // Should it fail, the lease runs out.
-    received.giveBack().catch(() => undefined)
+    giveBack().catch(() => undefined)
   }
-  if (signal.aborted) giveBack()
-  else signal.addEventListener('abort', giveBack, { once: true })
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
 }
 
 /** Joined: the messages are JSON text already. */
