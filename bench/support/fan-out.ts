@@ -28,6 +28,7 @@ interface Case {
 
 const OURS = 'Millrace over HTTP'
 const DIRECT = 'direct SQL'
+const TUNED = 'direct SQL, tuned'
 const LIBRARIES = ['pg-boss', 'graphile-worker']
 const CONSUMERS = ['inventory', 'shipping', 'invoicing']
 const ORDERS_AT_ONCE = 1000
@@ -42,7 +43,7 @@ export async function compareFanOut(
   postgres: BenchPostgres,
   options: FanOutOptions,
 ): Promise<Figure[]> {
-  const others = [DIRECT, ...LIBRARIES].filter(
+  const others = [DIRECT, TUNED, ...LIBRARIES].filter(
     (name) => options.systems.length === 0 || options.systems.includes(name),
   )
   const cases: Case[] = [
@@ -108,7 +109,10 @@ function describeCase(each: Case, rates: ReadonlyMap<string, readonly number[]>)
   const medians = new Map([...rates].map(([system, all]) => [system, median(all)]))
   const ours = medians.get(OURS)!
   medians.delete(OURS)
-  const best = Math.max(...medians.values())
+  // The tuned one is shown and not in the race: the limits are about what is in use.
+  const best = Math.max(
+    ...[...medians].filter(([system]) => system !== TUNED).map(([, rate]) => rate),
+  )
   return [
     { what: OURS, workload, value: formatRate(ours, 'messages') },
     ...[...medians].map(([system, rate]): Figure => {
@@ -127,6 +131,7 @@ function describeCase(each: Case, rates: ReadonlyMap<string, readonly number[]>)
 }
 
 function leastRatio(each: Case, system: string, isBest: boolean): number | undefined {
+  if (system === TUNED) return undefined
   if (each.batchSize === 1) return isBest ? BEST_SINGLE_MIN : undefined
   return system === DIRECT ? DIRECT_BATCH_MIN : LIBRARY_BATCH_MIN
 }

@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import { Client } from 'undici'
 
 import { placeOrders } from './orders.ts'
 import { serveTask } from './worker-process.ts'
@@ -41,7 +41,7 @@ interface Envelope {
 /** Services that receive, parse, and ack, each worker with one call at a time on a kept connection. */
 class Clients {
   readonly #task: ClientTask
-  readonly #pool: Pool
+  readonly #connections: Client[] = []
   readonly #headers: Record<string, string>
   readonly #receiveBody: string
   readonly #over = Promise.withResolvers<void>()
@@ -55,7 +55,6 @@ class Clients {
   constructor(task: ClientTask) {
     this.#task = task
     this.#total = (task.messages ?? Number.POSITIVE_INFINITY) * task.consumers.length
-    this.#pool = new Pool(task.url, { connections: task.consumers.length * task.workers })
     this.#headers = { authorization: `Bearer ${task.token}`, 'content-type': 'application/json' }
     this.#receiveBody = JSON.stringify({
       batch_size: task.batchSize,
@@ -82,7 +81,7 @@ class Clients {
     for (const timer of timers) clearTimeout(timer)
     this.#end()
     // Those who wait for a message that will not come are not waited for.
-    await this.#pool.destroy()
+    await Promise.all(this.#connections.map((connection) => connection.destroy()))
     await Promise.allSettled(running)
     const { user, system } = process.cpuUsage()
     return {
@@ -112,9 +111,12 @@ class Clients {
   }
 
   async #work(consumer: string): Promise<void> {
-    const { keepLeased, seconds } = this.#task
+    const { keepLeased, seconds, url } = this.#task
+    const connection = new Client(url)
+    this.#connections.push(connection)
     while (!this.#isOver) {
       const { data } = (await this.#post(
+        connection,
         `/v1/consumers/${consumer}/receive`,
         this.#receiveBody,
       )) as {
@@ -126,20 +128,23 @@ class Clients {
         this.#end()
         return
       }
-      if (!keepLeased) await this.#ack(consumer, data)
+      if (!keepLeased) await this.#ack(connection, consumer, data)
       if (!this.#isOver) this.#count += data.length
       if (this.#count >= this.#total) this.#end()
     }
   }
 
-  async #ack(consumer: string, data: readonly Envelope[]): Promise<void> {
+  async #ack(connection: Client, consumer: string, data: readonly Envelope[]): Promise<void> {
     const body = JSON.stringify({ ack_ids: data.map(({ ack_id }) => ack_id) })
-    const answer = (await this.#post(`/v1/consumers/${consumer}/ack`, body)) as { success: boolean }
+    const answer = (await this.#post(connection, `/v1/consumers/${consumer}/ack`, body)) as {
+      success: boolean
+    }
     if (!answer.success) throw new Error(`not all were acked: ${JSON.stringify(answer)}`)
   }
 
-  async #post(path: string, body: string): Promise<unknown> {
-    const answer = await this.#pool.request({ method: 'POST', path, headers: this.#headers, body })
+  async #post(connection: Client, path: string, body: string): Promise<unknown> {
+    const headers = this.#headers
+    const answer = await connection.request({ method: 'POST', path, headers, body })
     const text = await answer.body.text()
     if (answer.statusCode !== 200) throw new Error(`${path}: ${answer.statusCode} ${text}`)
     return JSON.parse(text)

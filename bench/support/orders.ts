@@ -53,6 +53,33 @@ export async function placeOrders(
   )
 }
 
+/** Places orders one batch after the other, each in a durable transaction of its own. */
+export class OrderDesk {
+  readonly #client: pg.Client
+
+  constructor(url: string) {
+    this.#client = new pg.Client(url)
+  }
+
+  /** Opens the shop in an empty database. */
+  async open(): Promise<void> {
+    await this.#client.connect()
+    await this.#client.query(ORDERS)
+  }
+
+  async place(from: number, count: number): Promise<void> {
+    await this.#client.query({
+      name: 'place-orders',
+      text: `insert into orders (${COLUMNS}) select ${ROW} from generate_series($1::int, $2::int) as n`,
+      values: [from, from + count - 1],
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end()
+  }
+}
+
 async function runSql(url: string, sql: string, synchronousCommit = 'on'): Promise<void> {
   const client = new pg.Client({
     connectionString: url,
