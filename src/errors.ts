@@ -19,7 +19,6 @@ export type ErrorCode =
   | 'source_check_failed'
   | 'secret_key_missing'
   | 'too_many_waiters'
-  | 'rate_limited'
   | 'draining'
   | 'storage_unavailable'
   | 'internal'

@@ -89,6 +89,7 @@ async function startParts(
     logger,
     hasPeers: () => registry.hasPeers(),
     onTick: (consumer, counts, leaseLost) => metrics.countTick(consumer, counts, leaseLost),
+    onLatency: (consumer, step, ms) => metrics.observeLatency(consumer, step, ms),
   })
   await queues.start()
   stops.push(() => queues.stop())

@@ -12,6 +12,8 @@ const NAME = {
   consumerMessages: 'millrace_consumer_messages',
   consumerOldestMessageAge: 'millrace_consumer_oldest_message_age_seconds',
   receiveWaiters: 'millrace_receive_waiters',
+  commitToDelivery: 'millrace_commit_to_delivery_seconds',
+  commitToAck: 'millrace_commit_to_ack_seconds',
   deliveries: 'millrace_deliveries_total',
   settlements: 'millrace_settlements_total',
   leaseExpirations: 'millrace_lease_expirations_total',
@@ -27,6 +29,9 @@ const NAME = {
   httpRequestDuration: 'millrace_http_request_duration_seconds',
 } as const
 
+const AGE_BUCKETS_S = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600, 86_400,
+]
 const LATENCY_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60]
 
 /** All of them are shown, so that an alert need not wait for the first time. */
@@ -82,6 +87,18 @@ export class Metrics {
     NAME.receiveWaiters,
     'Receive calls that wait in this process.',
     ['consumer'],
+  )
+  readonly #commitToDelivery = this.#histogram(
+    NAME.commitToDelivery,
+    'Time from the commit of a change to its delivery; the first message of each lease.',
+    ['consumer'],
+    AGE_BUCKETS_S,
+  )
+  readonly #commitToAck = this.#histogram(
+    NAME.commitToAck,
+    'Time from the commit of a change to its ack; the first message of each lease.',
+    ['consumer'],
+    AGE_BUCKETS_S,
   )
   readonly #logDroppedUnread = this.#counter(
     NAME.logDroppedUnread,
@@ -162,6 +179,11 @@ export class Metrics {
     }
   }
 
+  observeLatency(consumer: Consumer, step: 'delivery' | 'ack', ms: number): void {
+    const histogram = step === 'delivery' ? this.#commitToDelivery : this.#commitToAck
+    histogram.observe({ consumer: consumer.name }, ms / 1000)
+  }
+
   countHttpRequest(operation: string, status: number, durationMs: number): void {
     const labels = { operation, code_class: `${Math.floor(status / 100)}xx` }
     this.#httpRequestDuration.observe(labels, durationMs / 1000)
@@ -233,8 +255,12 @@ export class Metrics {
     return new Gauge({ name, help, labelNames, registers: [this.#registry] })
   }
 
-  #histogram<T extends string>(name: string, help: string, labelNames: T[]): Histogram<T> {
-    const buckets = LATENCY_BUCKETS_S
+  #histogram<T extends string>(
+    name: string,
+    help: string,
+    labelNames: T[],
+    buckets = LATENCY_BUCKETS_S,
+  ): Histogram<T> {
     return new Histogram({ name, help, labelNames, buckets, registers: [this.#registry] })
   }
 }

@@ -70,7 +70,18 @@ export function createOpenApiYaml(definitions: RouteDefinitions): string {
     security: [{ token: [] }],
     tags: TAGS,
   })
+  forgetDefaults(document.components?.schemas ?? {})
   return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false })
+}
+
+/** What PATCH leaves out stays as it is: a client that filled in defaults would reset it. */
+function forgetDefaults(schemas: Record<string, object>): void {
+  for (const [name, schema] of Object.entries(schemas)) {
+    if (!name.endsWith('Patch') || !('properties' in schema)) continue
+    for (const property of Object.values(schema.properties as Record<string, object>)) {
+      if ('default' in property) delete property.default
+    }
+  }
 }
 
 function describeRoute(operationId: string, definition: RouteDefinition): PathConfig {

@@ -22,7 +22,6 @@ export const STATUS_OF = {
   source_unreachable: 422,
   source_check_failed: 422,
   too_many_waiters: 429,
-  rate_limited: 429,
   internal: 500,
   draining: 503,
   storage_unavailable: 503,

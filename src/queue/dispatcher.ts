@@ -72,11 +72,14 @@ export interface DispatcherOptions {
   /** Something may be deliverable that was not; others may wait for it. */
   onFreed: () => void
   onTick: (counts: TickCounts, leaseLost: number) => void
-  /** A tick with acks is stored. */
-  onAcked: (tick: Pick<Tick, 'ackedItems' | 'ackedLeases'>, clockMs: number) => void
+  /** A tick with leases or acks is stored. */
+  onStored: (tick: StoredTick, clockMs: number) => void
   /** Messages whose changes the log does not hold any more were dropped. */
   onGone: (seqs: readonly number[]) => void
 }
+
+/** What is told of a tick besides its counts. */
+export type StoredTick = Pick<Tick, 'newLeases' | 'ackedItems' | 'ackedLeases'>
 
 /**
  * Serves one consumer in this process: a loop that gathers what callers want,
@@ -365,7 +368,9 @@ export class Dispatcher {
       for (const { waiter, claim } of claims) this.#deliver(waiter, claim)
     }
     this.#options.onTick(tick.counts, leaseLost)
-    if (tick.ackedItems.length > 0) this.#options.onAcked(tick, this.#options.clock.now())
+    if (tick.newLeases.length > 0 || tick.ackedItems.length > 0) {
+      this.#options.onStored(tick, this.#options.clock.now())
+    }
   }
 
   #deliver(waiter: Waiter, claim: Claim): void {

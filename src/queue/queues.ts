@@ -17,7 +17,7 @@ import { StorageClock } from '../storage/storage-clock.ts'
 import { ConsumerFeed } from './consumer-feed.ts'
 import type { Consumer } from './consumer.ts'
 import { Directory } from './directory.ts'
-import { Dispatcher, type DispatcherSettings } from './dispatcher.ts'
+import { Dispatcher, type DispatcherSettings, type StoredTick } from './dispatcher.ts'
 import { countMessages } from './get-stats.ts'
 import { makeMessageContext } from './leased-message.ts'
 import type {
@@ -34,7 +34,7 @@ import { RecentAcks, type RecentAck } from './recent-acks.ts'
 import { compileSelection } from './selection/select-changes.ts'
 import type { Lease } from './state/item.ts'
 import { RowCollapse } from './state/row-collapse.ts'
-import type { Tick, TickCounts } from './state/tick.ts'
+import type { TickCounts } from './state/tick.ts'
 
 /** Settings are read anew this often even if no notification came. */
 const REFRESH_MS = 15_000
@@ -48,6 +48,11 @@ interface QueuesOptions {
   hasPeers?: () => boolean
   /** What a tick of a consumer did, for metrics. */
   onTick?: (consumer: Consumer, counts: TickCounts, leaseLost: number) => void
+  /**
+   * How long after its commit a message was delivered or acked, for metrics: of each lease its
+   * first. Those of a batch differ little, and there are many batches.
+   */
+  onLatency?: (consumer: Consumer, step: 'delivery' | 'ack', ms: number) => void
 }
 
 interface Served {
@@ -196,7 +201,7 @@ export class Queues implements QueueService {
     const rates = { delivered: new Rate(), acked: new Rate(), nacked: new Rate() }
     const latencies = new Latencies()
     const recentAcks = new RecentAcks()
-    const { logger, database, hasPeers, onTick } = this.#options
+    const { logger, database, hasPeers, onTick, onLatency } = this.#options
     const dispatcher: Dispatcher = new Dispatcher({
       pool: database.pool,
       clock: this.#clock,
@@ -211,7 +216,17 @@ export class Queues implements QueueService {
         rates.nacked.add(counts.nacked, second)
         onTick?.(served.consumer, counts, leaseLost)
       },
-      onAcked: (tick, clockMs) => noteAcks(tick, clockMs, recentAcks, latencies),
+      onStored: (tick, clockMs) => {
+        noteAcks(tick, clockMs, recentAcks)
+        const second = currentSecond()
+        for (const ms of listLatencies(tick.ackedLeases, clockMs)) {
+          latencies.add(ms, second)
+          onLatency?.(served.consumer, 'ack', ms)
+        }
+        if (!onLatency) return
+        const leases = tick.newLeases.map(({ lease }) => lease)
+        for (const ms of listLatencies(leases, clockMs)) onLatency(served.consumer, 'delivery', ms)
+      },
       onGone: (seqs) =>
         logger.warn('changes were dropped from the log before they were acknowledged', {
           consumer: consumer.name,
@@ -321,20 +336,25 @@ function currentSecond(): number {
   return Math.floor(performance.now() / 1000)
 }
 
-/** One sample of the latency a lease: those of a batch differ little, and there are many batches. */
 function noteAcks(
-  { ackedItems, ackedLeases }: Pick<Tick, 'ackedItems' | 'ackedLeases'>,
+  { ackedItems, ackedLeases }: StoredTick,
   clockMs: number,
   recentAcks: RecentAcks,
-  latencies: Latencies,
 ): void {
-  const second = currentSecond()
-  let last: Lease | null = null
   for (let i = 0; i < ackedItems.length; i += 1) {
-    const lease = ackedLeases[i]!
-    recentAcks.add(ackedItems[i]!.seq, lease?.leasedMs ?? 0, clockMs)
+    recentAcks.add(ackedItems[i]!.seq, ackedLeases[i]?.leasedMs ?? 0, clockMs)
+  }
+}
+
+/** The time since its commit, of each lease in a row that is known to this process. */
+function listLatencies(leases: readonly (Lease | null)[], clockMs: number): number[] {
+  const latencies: number[] = []
+  let last: Lease | null = null
+  for (const lease of leases) {
     if (lease === null || lease === last || lease.committedMs === 0) continue
     last = lease
-    latencies.add(Math.max(0, clockMs - lease.committedMs), second)
+    // The clocks of the source and of the storage are two.
+    latencies.push(Math.max(0, clockMs - lease.committedMs))
   }
+  return latencies
 }

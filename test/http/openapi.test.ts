@@ -51,6 +51,17 @@ describe('openapi.yaml', () => {
     }
   })
 
+  test('gives no default to what a PATCH leaves out: it stays as it is', () => {
+    const patches = Object.entries(document.components.schemas).filter(([name]) =>
+      name.endsWith('Patch'),
+    )
+    expect(patches.map(([name]) => name)).toEqual(['ConsumerPatch', 'SourcePatch'])
+    for (const [name, { properties = {} }] of patches) {
+      const withDefault = Object.entries(properties).filter(([, field]) => 'default' in field)
+      expect([name, withDefault.map(([field]) => field)]).toEqual([name, []])
+    }
+  })
+
   test('gives the unit of every duration and size', () => {
     for (const [name, { properties }] of Object.entries(document.components.schemas)) {
       for (const [field, schema] of Object.entries(properties ?? {})) {

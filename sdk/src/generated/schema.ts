@@ -1311,7 +1311,7 @@ export interface components {
             title: string;
             /** @description The status of the answer. */
             status: number;
-            /** @description What programs tell problems apart by. */
+            /** @description What programs tell problems apart by: `malformed_json` (400), `invalid_parameter` (400), `malformed_ack_id` (400), `unauthenticated` (401), `insufficient_scope` (403), `not_found` (404), `method_not_allowed` (405), `consumer_is_push` (409), `name_taken` (409), `slot_in_use` (409), `source_in_use` (409), `conflict` (409), `secret_key_missing` (409), `body_too_large` (413), `unsupported_media_type` (415), `validation_failed` (422), `source_unreachable` (422), `source_check_failed` (422), `too_many_waiters` (429), `internal` (500), `draining` (503), `storage_unavailable` (503). There may be more in time. */
             code: string;
             /** @description A sentence for people. */
             detail: string;
@@ -1963,25 +1963,14 @@ export interface components {
              *     ]
              */
             tables?: string[];
-            /**
-             * @description Which kinds of change. `read` (rows found by a backfill) always comes.
-             * @default [
-             *       "insert",
-             *       "update",
-             *       "delete"
-             *     ]
-             */
+            /** @description Which kinds of change. `read` (rows found by a backfill) always comes. */
             actions?: ("insert" | "update" | "delete" | "truncate")[];
             /**
              * @description A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.
-             * @default null
              * @example record.total_price > 100.0
              */
             filter?: string | null;
-            /**
-             * @description Which columns leave the system; null: all.
-             * @default null
-             */
+            /** @description Which columns leave the system; null: all. */
             columns?: {
                 include: string[];
             } | {
@@ -1989,20 +1978,15 @@ export interface components {
             } | null;
             /**
              * @description `changes`: every change. `rows`: the latest state of each row; starts with a backfill, and changes of a row not yet delivered collapse into the newest. Fixed at creation.
-             * @default changes
              * @enum {string}
              */
             kind?: "changes" | "rows";
             /**
              * @description `pull`: services receive and ack. `push`: messages are POSTed to `push.url`.
-             * @default pull
              * @enum {string}
              */
             mode?: "pull" | "push";
-            /**
-             * @description The webhook; needed when `mode` is `push`.
-             * @default null
-             */
+            /** @description The webhook; needed when `mode` is `push`. */
             push?: {
                 /**
                  * Format: uri
@@ -2040,46 +2024,24 @@ export interface components {
                     [key: string]: string;
                 };
             } | null;
-            /**
-             * @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later.
-             * @default now
-             */
+            /** @description Where a new consumer begins: `now`, `earliest` (the oldest change still kept), a time, or `backfill` (the rows that exist, then changes). Fixed at creation; seek moves the cursor later. */
             start_from?: ("now" | "earliest" | "backfill") | string;
-            /**
-             * @description How long received messages are leased, in ms, unless a receive call says otherwise.
-             * @default 30000
-             */
+            /** @description How long received messages are leased, in ms, unless a receive call says otherwise. */
             visibility_timeout_ms?: number;
-            /**
-             * @description Messages leased at the same time.
-             * @default 10000
-             */
+            /** @description Messages leased at the same time. */
             max_in_flight?: number;
-            /**
-             * @description Receive calls that may wait at the same time, per process; one more answers 429.
-             * @default 100
-             */
+            /** @description Receive calls that may wait at the same time, per process; one more answers 429. */
             max_waiting?: number;
-            /**
-             * @description Deliveries after which a message is dead; null: delivered until acked.
-             * @default null
-             */
+            /** @description Deliveries after which a message is dead; null: delivered until acked. */
             max_deliveries?: number | null;
             /**
              * @description `group`: the messages of one group are handled in commit order. `none`: no order is kept.
-             * @default group
              * @enum {string}
              */
             ordering?: "group" | "none";
-            /**
-             * @description Columns that make the group; null: the primary key.
-             * @default null
-             */
+            /** @description Columns that make the group; null: the primary key. */
             group_by?: string[] | null;
-            /**
-             * @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message.
-             * @default {}
-             */
+            /** @description Free JSON, at most 4 KiB, returned in `metadata.consumer` of every message. */
             annotations?: {
                 [key: string]: unknown;
             };
@@ -2783,18 +2745,12 @@ export interface components {
              */
             url?: string;
             host?: string;
-            /** @default 5432 */
             port?: number;
             database?: string;
             user?: string;
             /** @description Write-only, encrypted at rest; null: the server asks for none. */
             password?: string | null;
-            /**
-             * @description Left out: as the URL says, else `prefer`. May stand beside `url`.
-             * @default {
-             *       "mode": "prefer"
-             *     }
-             */
+            /** @description Left out: as the URL says, else `prefer`. May stand beside `url`. */
             ssl?: {
                 /** @enum {string} */
                 mode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
@@ -2805,10 +2761,7 @@ export interface components {
             slot?: string;
             /** @description The publication; left out: `millrace_<name>`. */
             publication?: string;
-            /**
-             * @description Whether to make the slot and the publication where they do not exist.
-             * @default true
-             */
+            /** @description Whether to make the slot and the publication where they do not exist. */
             create?: boolean;
             /**
              * @description The tables of a publication that is made, as `schema.table`; null: all.

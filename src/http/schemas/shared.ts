@@ -1,15 +1,22 @@
 import { z } from '@hono/zod-openapi'
 
+import { STATUS_OF } from '../problem.ts'
+
 export const timeSchema = z.iso
   .datetime()
   .meta({ description: 'RFC 3339, in UTC.', example: '2026-01-31T12:00:00Z' })
+
+/** Every code, so that nobody has to learn them by accident. */
+const codes = Object.entries(STATUS_OF).map(([code, status]) => `\`${code}\` (${status})`)
 
 export const problemSchema = z
   .object({
     type: z.string().meta({ description: 'A URN made of the code.' }),
     title: z.string(),
     status: z.int().meta({ description: 'The status of the answer.' }),
-    code: z.string().meta({ description: 'What programs tell problems apart by.' }),
+    code: z.string().meta({
+      description: `What programs tell problems apart by: ${codes.join(', ')}. There may be more in time.`,
+    }),
     detail: z.string().meta({ description: 'A sentence for people.' }),
     summary: z.string().meta({ description: 'Equal to `detail`.' }),
     errors: z
