@@ -151,7 +151,8 @@ function readRetryAfter(headers: Headers): number | undefined {
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined
 }
 
-const STATUSES_TRANSIENT = new Set([429, 502, 503, 504])
+/** 408 is a proxy's: Millrace does not say it. */
+const STATUSES_TRANSIENT = new Set([408, 429, 502, 503, 504])
 
 function isWorthRetrying(error: unknown, repeatable: boolean): boolean {
   if (error instanceof ApiError) {

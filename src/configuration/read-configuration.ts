@@ -171,6 +171,8 @@ function toFileError(
     ...findFault(pointer),
     message: `${pointer.slice(1).replaceAll('/', '.')} ${detail}`.trim(),
   }))
+  // As one reads a file, not as the checks went.
+  faults.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
   return new ConfigurationFileError(
     name,
     faults.length > 0 ? faults : [{ message: error.message }],

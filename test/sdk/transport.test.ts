@@ -119,7 +119,7 @@ describe('a request', () => {
     expect(requests).toHaveLength(1)
   })
 
-  test.each([429, 502, 503, 504])('is sent again after %i', async (status) => {
+  test.each([408, 429, 502, 503, 504])('is sent again after %i', async (status) => {
     const { client, requests } = clientAnswering([problem(status, 'x'), json(EMPTY)])
 
     const settled = await settle(client.receive('c'))

@@ -135,6 +135,46 @@ describe('a worker, with a server,', () => {
     })
   })
 
+  test('settles what a handler says of a message, whatever that is, and the others beside it', async ({
+    client,
+    source,
+  }) => {
+    await source.append(orders(6))
+    const thrown: Record<number, () => unknown> = {
+      1: () => new Error(`not \0 text, nor half a pair: ${'😀'.slice(0, 1)}`),
+      2: () => new RetryLater(3_600_000 / 7),
+      3: () => new RetryLater('13h'),
+      4: () => new RetryLater('soon'),
+      5: () => new PermanentError(`${'\0'.repeat(1000)}${'ü'.repeat(1000)}`),
+    }
+    const worker = createWorker<Order>(client, {
+      consumer: CONSUMER,
+      batchSize: 6,
+      // Once: those that come again at once would do so for ever.
+      handle: ({ record: { id = 0 }, delivery }) => {
+        const make = thrown[id]
+        if (make && delivery.attempt === 1) throw make()
+        if (make) throw new RetryLater('1h')
+      },
+    })
+    const settled = new Set<number>()
+    const allSettled = new Promise<void>((resolve) => {
+      worker.on('settled', ({ message }) => {
+        settled.add(message.record.id ?? 0)
+        if (settled.size === 6) resolve()
+      })
+    })
+    const done = worker.run()
+
+    await Promise.race([allSettled, done])
+    await worker.stop()
+    await done
+
+    expect(settled).toEqual(new Set([1, 2, 3, 4, 5, 6]))
+    const { data } = await client.consumers.messages(CONSUMER, { state: 'dead' })
+    expect(data.map(({ reason }) => reason)).toEqual(['\uFFFD'.repeat(682)])
+  })
+
   test('gives messages to a loop, which settles them', async ({ client, source }) => {
     await source.append(orders(30))
     const seen: number[] = []

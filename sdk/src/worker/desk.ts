@@ -111,7 +111,7 @@ export class Desk<Row> {
     const settling: Settling = {
       signal,
       ack: () => (resolve(), expect('acked')),
-      nack: (options = {}) => (reject(new Nacked(options)), expect('nacked')),
+      nack: async (options = {}) => (reject(new Nacked(options)), expect('nacked')),
       deadLetter: (reason) => (reject(new PermanentError(reason)), expect('dead_lettered')),
       extend: async () => {
         const answer = await this.#extend?.(message.ack_id)

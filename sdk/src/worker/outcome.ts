@@ -1,18 +1,20 @@
-import type { Duration } from '../duration.ts'
+import { readDelay, type Duration } from '../duration.ts'
 import { MillraceError } from '../errors.ts'
 
 /** Thrown by a handler: not now, again after `delay`. */
 export class RetryLater extends MillraceError {
   override readonly name = 'RetryLater'
-  readonly delay: Duration
+  /** In whole ms. */
+  readonly delay: number
   readonly countAttempt: boolean
 
+  /** @throws RangeError beyond 12 hours, TypeError for what is no duration */
   constructor(delay: Duration, options: { countAttempt?: boolean; reason?: string } = {}) {
     super(
       options.reason ??
         `asked for a retry after ${typeof delay === 'number' ? `${delay} ms` : delay}`,
     )
-    this.delay = delay
+    this.delay = readDelay(delay)
     this.countAttempt = options.countAttempt ?? true
   }
 }
@@ -26,7 +28,7 @@ export class Nacked extends MillraceError {
     super(reason ?? 'nacked')
     this.outcome = {
       kind: 'nack',
-      ...(delay === undefined ? {} : { delay }),
+      ...(delay === undefined ? {} : { delay: readDelay(delay) }),
       ...(reason === undefined ? {} : { reason: limitReason(reason) }),
       ...(countAttempt === undefined ? {} : { countAttempt }),
     }
@@ -101,8 +103,12 @@ function describe(error: unknown): string {
 /** What the server keeps of a reason. */
 const REASON_BYTES_MAX = 2048
 
-/** Cuts between characters, so that what is kept is text. */
+/**
+ * Cuts between characters, and puts a mark in the places of NUL and of half a surrogate pair,
+ * which the server cannot store: an error may quote anything.
+ */
 function limitReason(reason: string): string {
-  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(REASON_BYTES_MAX))
-  return reason.slice(0, read)
+  const bytes = new Uint8Array(REASON_BYTES_MAX)
+  const { written } = new TextEncoder().encodeInto(reason.replaceAll('\0', '\uFFFD'), bytes)
+  return new TextDecoder().decode(bytes.subarray(0, written))
 }

@@ -165,7 +165,7 @@ export class QueueWorker<Row> implements Worker<Row> {
   }
 }
 
-/** The server understood and refuses: it will do so again. 429 is the exception. */
+/** The server understood and refuses: it will do so again. Those of haste are the exception. */
 function isFatal(error: unknown): boolean {
-  return error instanceof ApiError && error.status < 500 && error.status !== 429
+  return error instanceof ApiError && error.status < 500 && ![408, 429].includes(error.status)
 }
