@@ -89,7 +89,7 @@ def work_off(consumer, messages):
                 handle(message)
                 acks.append(entry)
             except Permanent as error:
-                dead_letters.append({**entry, "reason": str(error)})
+                dead_letters.append({**entry, "reason": repr(error)[:500]})
             except Exception as error:  # whatever the handler raises
                 nacks.append({**entry, "reason": repr(error)[:500]})
     answer = consumer.call("settle", {"acks": acks, "nacks": nacks, "dead_letters": dead_letters})

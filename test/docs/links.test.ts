@@ -63,3 +63,16 @@ describe('the documents', () => {
     expect(missing.filter((path) => path !== 'docs/README.md')).toEqual([])
   })
 })
+
+describe('the comparison', () => {
+  test('has a source for each number, and no source that nothing is said of', async () => {
+    const [text = '', sources = ''] = (await readDocument('docs/comparison.md')).split(
+      '\n## Sources\n',
+    )
+    const cited = [...text.matchAll(/\[(\d+)\](?!\()/g)].map(([, number]) => Number(number))
+    const listed = [...sources.matchAll(/^(\d+)\. .*(?:https:|\]\()/gm)].map(([, n]) => Number(n))
+
+    expect(listed).toEqual(listed.map((_, index) => index + 1))
+    expect([...new Set(cited)].toSorted((a, b) => a - b)).toEqual(listed)
+  })
+})
