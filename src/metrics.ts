@@ -22,6 +22,7 @@ const NAME = {
   sourceLag: 'millrace_source_lag_bytes',
   sourceChanges: 'millrace_source_changes_total',
   sourceUndecodable: 'millrace_source_undecodable_total',
+  sourceGaps: 'millrace_source_gaps',
   logDroppedUnread: 'millrace_log_dropped_unread_total',
   pushRequests: 'millrace_push_requests_total',
   pushRequestDuration: 'millrace_push_request_duration_seconds',
@@ -40,7 +41,7 @@ const SOURCE_STATES: readonly ReaderState[] = ['starting', 'healthy', 'retrying'
 /** What is looked up costs queries: it is not looked up more often than this. */
 const LOOKED_UP_EVERY_MS = 5000
 
-/** What a source's reader counts; plain numbers that only grow, but for the lag. */
+/** What a source's reader counts; plain numbers that only grow, but for the lag and the gaps. */
 export interface SourceCounts {
   readonly source: string
   readonly state: ReaderState
@@ -49,6 +50,8 @@ export interface SourceCounts {
   readonly changes: number
   readonly undecodable: number
   readonly lagBytes: number
+  /** On record. */
+  readonly gaps: number
 }
 
 /** Where the values come from that are looked up when somebody asks. */
@@ -124,6 +127,11 @@ export class Metrics {
   readonly #sourceUndecodable = this.#counter(
     NAME.sourceUndecodable,
     'Changes kept aside because they could not be decoded.',
+    ['source'],
+  )
+  readonly #sourceGaps = this.#gauge(
+    NAME.sourceGaps,
+    'Stretches of WAL on record whose changes were missed.',
     ['source'],
   )
   readonly #pushRequests = this.#counter(NAME.pushRequests, 'Requests to webhooks.', [
@@ -224,13 +232,15 @@ export class Metrics {
       this.#sourceLag,
       this.#sourceChanges,
       this.#sourceUndecodable,
+      this.#sourceGaps,
     ]) {
       metric.reset()
     }
-    for (const { source, state, failures, lagBytes, changes, undecodable } of counts) {
+    for (const { source, state, failures, lagBytes, changes, undecodable, gaps } of counts) {
       for (const one of SOURCE_STATES)
         this.#sourceState.set({ source, state: one }, +(one === state))
       this.#sourceLag.set({ source }, lagBytes)
+      this.#sourceGaps.set({ source }, gaps)
       // The reader has counted: these begin anew and are raised to where it is.
       this.#sourceFailures.inc({ source }, failures)
       this.#sourceChanges.inc({ source }, changes)

@@ -52,6 +52,7 @@ async function readBare(url: string, slot: string, endLsn: string): Promise<numb
     { slot, publication: PUBLICATION, encoding: 'UTF8' },
     {
       verify: () => Promise.resolve(),
+      onSkipped: () => {},
       // 'C', flags, the commit's LSN, and the end of the transaction.
       onMessage: (message) => {
         if (message[0] === 0x43 && message.readBigUInt64BE(10) >= end) resolve()

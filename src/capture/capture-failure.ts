@@ -44,8 +44,9 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
     `database "${database}" is gone or has another name: update source "${name}"`,
   '42501': ({ user }) =>
     `alter role ${pg.escapeIdentifier(user)} replication; -- and grant what the reason names`,
+  // Before Postgres 18, which warns and goes on.
   '42704': (source) =>
-    `the publication or slot did not exist at this point of the WAL; see that ${pg.escapeIdentifier(source.publication)} exists, then ${acceptGapBy(source)}`,
+    `select pg_replication_slot_advance('${source.slot}', pg_current_wal_lsn()); -- passes over the WAL that was written while publication ${pg.escapeIdentifier(source.publication)} did not exist; then ${acceptGapBy(source)}`,
   '55000': (source) =>
     `select pg_drop_replication_slot('${source.slot}'); select pg_create_logical_replication_slot('${source.slot}', 'pgoutput'); -- the slot can no longer be read; then ${acceptGapBy(source)}`,
   '54000': ({ slot }) => `a change is too large for the slot "${slot}" to be sent`,

@@ -22,6 +22,8 @@ const SESSION_OPTIONS = [
   'extra_float_digits=3',
   'xmloption=content',
   'quote_all_identifiers=off',
+  // A publication that is missing is only warned of.
+  'client_min_messages=warning',
   'statement_timeout=0',
   'idle_session_timeout=0',
 ]

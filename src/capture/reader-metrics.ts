@@ -9,8 +9,10 @@ export interface ReaderMetrics {
   lagBytes: number
   /** Sessions that ended with an error. */
   failures: number
+  /** Stretches of WAL on record whose changes were missed. */
+  gaps: number
 }
 
 export function createReaderMetrics(): ReaderMetrics {
-  return { changes: 0, bytes: 0, flushes: 0, undecodable: 0, lagBytes: 0, failures: 0 }
+  return { changes: 0, bytes: 0, flushes: 0, undecodable: 0, lagBytes: 0, failures: 0, gaps: 0 }
 }

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { NotTheReaderError } from '../log/append.ts'
 import type { Gap, ReaderState } from '../storage/schema-types.ts'
 import type { CaptureFailure } from './capture-failure.ts'
-import type { Position } from './change-assembler.ts'
+import type { Position } from './transaction.ts'
 
 /** What a reader begins with: its turn, and how far the ones before it came. */
 export interface TakenOver {

@@ -25,6 +25,7 @@ async function readCommits(
       {
         verify: async () => {},
         onKeepalive: () => {},
+        onSkipped: () => {},
         onMessage: (buffer) => {
           const message = parseMessage(buffer)
           if (message.kind === 'commit') commits.push(message)
@@ -81,7 +82,7 @@ test('a source that falls silent is given up', async ({ shop }) => {
   const stream = new ReplicationStream(
     { ...config, stream: () => socket },
     { slot, publication: slot, encoding: 'UTF8' },
-    { verify: async () => {}, onKeepalive: () => {}, onMessage: () => {} },
+    { verify: async () => {}, onKeepalive: () => {}, onSkipped: () => {}, onMessage: () => {} },
   )
   await stream.start(0n)
   // What the source still says is lost on the way, as when a cable is pulled.

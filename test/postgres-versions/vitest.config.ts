@@ -25,6 +25,7 @@ export default defineConfig({
         name: `Postgres ${major}`,
         include: [
           'test/postgres-versions/*.test.ts',
+          'test/capture/publication.test.ts',
           'test/capture/reader.test.ts',
           'test/capture/round-trip.test.ts',
           'test/capture/tables.test.ts',
