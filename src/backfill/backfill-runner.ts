@@ -19,7 +19,7 @@ import {
   type TableDescription,
 } from './describe-table.ts'
 import { estimateRows } from './estimate-rows.ts'
-import { readPage } from './read-page.ts'
+import { readPage, TableChangedError } from './read-page.ts'
 import { PageTooLargeError } from './read-rows.ts'
 import {
   findConsumerTables,
@@ -120,13 +120,17 @@ export class BackfillRunner implements SessionCompanion {
   async #readOnePage(backfill: Backfill, name: NonNullable<Backfill['table']>): Promise<number> {
     const { window, source } = this.#handles
     const client = await this.#connect()
-    const table = await describeTable(client, source.publication, name)
+    const table =
+      this.#works.get(backfill.backfillNo)?.table ??
+      (await describeTable(client, source.publication, name))
     const plan = await this.#plan(client, table)
     const work = await this.#workOf(client, backfill, table)
+    work.table = table
 
     window.open(table.oid)
     try {
-      const page = await readPage(client, table, plan, work.choice(table), work.size.value)
+      const choice = work.choice(table)
+      const page = await readPage(client, source.publication, table, plan, choice, work.size.value)
       const { watermark, snapshot, rows } = page
       const { recipientNo } = work
       const settle = (kept: number, end: number) => work.settle(page, kept, end)
@@ -138,6 +142,10 @@ export class BackfillRunner implements SessionCompanion {
       await this.#passWatermark(client, watermark)
       if (work.isHopeless) throw new UnfitTableError('rows without a key change all the time')
       return 0
+    } catch (error) {
+      work.table = undefined
+      if (!(error instanceof TableChangedError)) throw error
+      return AGAIN_MS
     } finally {
       window.close()
     }
@@ -210,14 +218,16 @@ export class BackfillRunner implements SessionCompanion {
     const reason = error instanceof Error ? error.message : String(error)
     const fields = { source: source.name, table: backfill.table, reason }
     const state = sqlStateOf(error)
-    if (error instanceof UnfitTableError || state.startsWith('42') || state.startsWith('22')) {
+    const isRefused = state.startsWith('42') || state.startsWith('22')
+    const work = this.#works.get(backfill.backfillNo)
+    if (error instanceof UnfitTableError || (isRefused && work?.isRefused() !== false)) {
       this.#works.delete(backfill.backfillNo)
       await markFailed(storage.db, turn, backfill.backfillNo, reason)
       log.error('a backfill failed', fields)
       return 0
     }
     if (error instanceof PageTooLargeError || state === STATEMENT_CANCELLED) {
-      this.#works.get(backfill.backfillNo)?.size.shrink()
+      work?.size.shrink()
     }
     await noteError(storage.db, turn, backfill.backfillNo, reason)
     log.warn('a page of a backfill was not read, trying again', fields)

@@ -16,12 +16,15 @@ const RATE_WEIGHT = 0.3
 /** A backfill in the hands of its runner: what is ahead of what is stored. */
 export class BackfillWork {
   readonly size: PageSize
+  /** As it was described last; undefined: it is to be described anew. */
+  table: TableDescription | undefined
   readonly recipientNo: number | null
   readonly #backfill: Backfill
   #position: BackfillPosition | null
   #isDone = false
   #isHopeless = false
   #stalls = 0
+  #refusals = 0
   #rate: number
   #settledAt = performance.now()
 
@@ -55,6 +58,12 @@ export class BackfillWork {
     if (this.#stalls % 5 === 0) this.size.shrink()
   }
 
+  /** Its statement was refused; true: again, so that it is not for a change of the table just then. */
+  isRefused(): boolean {
+    this.#refusals += 1
+    return this.#refusals > 1
+  }
+
   /** As of `Page`. */
   settle(page: ReadPage, kept: number, end: number): BackfillProgress | null {
     if (end === page.rows.length) {
@@ -81,6 +90,7 @@ export class BackfillWork {
     const rate = (scanned * 1000) / Math.max(1, now - this.#settledAt)
     this.#rate = this.#rate === 0 ? rate : this.#rate + (rate - this.#rate) * RATE_WEIGHT
     this.#settledAt = now
+    this.#refusals = 0
     this.#position = position
     this.#isDone = isDone
     return {
@@ -94,10 +104,10 @@ export class BackfillWork {
   }
 
   /** Rewritten, a table has its rows in other places; another key is another order. */
-  #validPosition({ key, file }: TableDescription): BackfillPosition | null {
+  #validPosition({ key, order, file }: TableDescription): BackfillPosition | null {
     const position = this.#position
     if (position === null) return null
-    if ('key' in position) return position.key.length === key.length ? position : null
+    if ('key' in position) return position.order === order ? position : null
     return key.length === 0 && position.file === file ? position : null
   }
 }

@@ -6,7 +6,7 @@ import type { Page, PageRow } from '../capture/page-window.ts'
 import type { RowPlan } from '../capture/pgoutput/row-plan.ts'
 import { Snapshot } from '../capture/snapshot.ts'
 import type { BackfillPosition } from '../storage/schema-types.ts'
-import type { TableDescription } from './describe-table.ts'
+import { writeDescribeQuery, type TableDescription } from './describe-table.ts'
 import { encodeRow } from './encode-row.ts'
 import { placesOf, writePageQuery, type PageChoice } from './page-query.ts'
 import { readRows } from './read-rows.ts'
@@ -26,27 +26,44 @@ export interface ReadPage extends Pick<Page, 'watermark' | 'snapshot' | 'rows'> 
   readonly isCut: boolean
 }
 
+/** The table is not any more what it was described as. */
+export class TableChangedError extends Error {
+  override readonly name = 'TableChangedError'
+}
+
 export interface Mark {
   readonly position: BackfillPosition
   readonly scanned: number
 }
 
+/**
+ * @throws TableChangedError where `table` is out of date: the rows would have another shape than
+ * their changes in the stream, or be read by another key
+ * @throws PageTooLargeError
+ */
 export async function readPage(
   client: pg.ClientBase,
+  publication: string,
   table: TableDescription,
   plan: RowPlan,
   choice: PageChoice,
   size: number,
 ): Promise<ReadPage> {
   const startedAt = performance.now()
-  const read = await readRows(client, writePageQuery(table, choice, size), TIMEOUT_MS)
+  const statements = {
+    lock: table.mayLock ? `lock table only ${table.name} in access share mode` : null,
+    question: writeDescribeQuery(publication, table),
+    page: writePageQuery(table, choice, size),
+  }
+  const read = await readRows(client, statements, TIMEOUT_MS)
+  if (read.answer !== table.text) throw new TableChangedError('the table has changed')
   const ms = performance.now() - startedAt
   const columns = plan.names.length
   const rows: PageRow[] = []
   const marks: Mark[] = []
   const positionOf = (ends: readonly (string | null)[]): BackfillPosition =>
     table.key.length > 0
-      ? { key: ends as string[] }
+      ? { key: ends as string[], order: table.order }
       : { place: ends[0]!, blocks: placesOf(table, choice.position, size).blocks, file: table.file }
   for (const [index, texts] of read.rows.entries()) {
     if (texts[0] !== 't') continue
@@ -67,7 +84,7 @@ export async function readPage(
   if (table.key.length > 0 || read.isCut) {
     const end = last ? positionOf(last.slice(columns + 1)) : choice.position
     const isLast = table.key.length > 0 && !read.isCut && scanned < size
-    return { ...fields, end: { position: end ?? { key: [] }, scanned }, isLast }
+    return { ...fields, end: { position: end ?? { key: [], order: table.order }, scanned }, isLast }
   }
   const { before, blocks } = placesOf(table, choice.position, size)
   const end = { position: { place: `(${before},0)`, blocks, file: table.file }, scanned }

@@ -13,6 +13,8 @@ export class PageTooLargeError extends Error {
 export interface ReadRows {
   /** Text of `pg_current_snapshot()` that all rows belong to. */
   readonly snapshot: string
+  /** What the question before the page was answered with; null: with nothing. */
+  readonly answer: string | null
   readonly rows: readonly (readonly (string | null)[])[]
   readonly bytes: number
   /** Rows were left out at the end. */
@@ -25,17 +27,30 @@ interface Wire {
   readonly stream: { destroy(error?: Error): void }
 }
 
+interface PageStatements {
+  /** What keeps the table as it is until the end; null: nothing. */
+  readonly lock: string | null
+  /** Its first column of its first row is the answer. */
+  readonly question: string
+  readonly page: string
+}
+
 /**
- * Runs one query in a transaction of its own, one round trip in all. Nothing of the
+ * Reads one page in a transaction of its own, one round trip in all. Nothing of the
  * source is held when it returns: neither locks nor a snapshot. After an error the
  * connection is not to be used again.
  * @throws PageTooLargeError
  */
-export function readRows(client: pg.ClientBase, sql: string, timeoutMs: number): Promise<ReadRows> {
-  // A role that row security hides rows from gets an error, not a part of the table.
+export function readRows(
+  client: pg.ClientBase,
+  { lock, question, page }: PageStatements,
+  timeoutMs: number,
+): Promise<ReadRows> {
+  // A role that row security hides rows from gets an error, not a part of the table. The lock
+  // comes before the snapshot: what that sees of the catalogue is then how the table is read.
   const text = `begin isolation level repeatable read read only;
     set local row_security = off; set local statement_timeout = ${timeoutMs};
-    select pg_current_snapshot()::text; ${sql}; commit`
+    ${lock === null ? '' : `${lock};`} select pg_current_snapshot()::text; ${question}; ${page}; commit`
   return new Promise((resolve, reject) => {
     client.query(new RowsQuery(text, (error, rows) => (error ? reject(error) : resolve(rows!))))
   })
@@ -48,7 +63,10 @@ class RowsQuery implements pg.Submittable {
   readonly #text: string
   readonly #rows: (readonly (string | null)[])[] = []
   #wire: Wire | undefined
-  #snapshot: string | undefined
+  /** Of three: the snapshot, the question's, the page. */
+  #result = 0
+  #snapshot = ''
+  #answer: string | null = null
   #bytes = 0
   #restBytes = 0
   #isCut = false
@@ -65,8 +83,12 @@ class RowsQuery implements pg.Submittable {
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    if (this.#snapshot === undefined) {
+    if (this.#result === 1) {
       this.#snapshot = fields[0]!
+      return
+    }
+    if (this.#result === 2) {
+      this.#answer ??= fields[0]!
       return
     }
     let bytes = 0
@@ -91,14 +113,18 @@ class RowsQuery implements pg.Submittable {
   handleReadyForQuery(): void {
     if (this.#error) return
     this.callback(null, {
-      snapshot: this.#snapshot!,
+      snapshot: this.#snapshot,
+      answer: this.#answer,
       rows: this.#rows,
       bytes: this.#bytes,
       isCut: this.#isCut,
     })
   }
 
-  handleRowDescription(): void {}
+  handleRowDescription(): void {
+    this.#result += 1
+  }
+
   handleCommandComplete(): void {}
   handleEmptyQuery(): void {}
 }

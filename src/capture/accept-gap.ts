@@ -98,9 +98,11 @@ async function readNow(
     if (!slot?.confirmedFlushLsn) {
       throw new MillraceError('conflict', `Make the slot "${settings.slot}" first.`)
     }
+    // The last checkpoint may be older than a promotion; the WAL's own file is not.
     const { rows } = await client.query<{ system: string; timeline: number }>(
       `select (select system_identifier from pg_control_system())::text as system,
-         (select timeline_id from pg_control_checkpoint()) as timeline`,
+         case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint())
+           else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end as timeline`,
     )
     return {
       slotLsn: parseLsn(slot.confirmedFlushLsn),

@@ -130,6 +130,8 @@ export class CaptureSupervisor {
     for (const [sourceNo, configVersion] of wanted) {
       if (!this.#kept.has(sourceNo) && !this.#stopped) await this.#keep(sourceNo, configVersion)
     }
+    const isStandby = [...wanted.keys()].some((sourceNo) => !this.#kept.has(sourceNo))
+    if (isStandby) await this.#locks?.endSilent()
   }
 
   async #listWanted(): Promise<Map<number, string>> {

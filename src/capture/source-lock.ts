@@ -4,6 +4,11 @@ import pg from 'pg'
 const LOCK_CLASS = 1297239636
 const CONNECT_TIMEOUT_MS = 5_000
 const CONFIG_CHANNEL = 'millrace_config'
+const APPLICATION_NAME = 'millrace locks'
+/** A process that runs says something on this connection so often. */
+const BEAT_MS = 5_000
+/** One that was silent for so long stands still, though its connection does not: six beats. */
+const SILENT_S = 30
 
 interface LockHandlers {
   /** Something about sources, or anything else of the configuration, has changed. */
@@ -19,6 +24,7 @@ interface LockHandlers {
 export class SourceLocks {
   readonly #client: pg.Client
   readonly #held = new Set<number>()
+  #timer: NodeJS.Timeout | undefined
   #lost = false
 
   private constructor(client: pg.Client) {
@@ -28,7 +34,7 @@ export class SourceLocks {
   static async open(url: string, handlers: LockHandlers): Promise<SourceLocks> {
     const client = new pg.Client({
       connectionString: url,
-      application_name: 'millrace locks',
+      application_name: APPLICATION_NAME,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       // A statement that hangs means a connection that is as good as lost.
@@ -38,6 +44,8 @@ export class SourceLocks {
     const lose = (): void => {
       if (locks.#lost) return
       locks.#lost = true
+      clearInterval(locks.#timer)
+      client.end().catch(() => undefined)
       handlers.onLost()
     }
     client.on('error', lose)
@@ -46,6 +54,7 @@ export class SourceLocks {
     try {
       await client.connect()
       await client.query(`listen ${CONFIG_CHANNEL}`)
+      locks.#timer = setInterval(() => client.query('select').catch(lose), BEAT_MS)
       return locks
     } catch (error) {
       locks.#lost = true
@@ -65,6 +74,20 @@ export class SourceLocks {
     return rows[0]!.got
   }
 
+  /**
+   * Takes the locks away from whoever stands still: a process that was stopped, or whose
+   * machine went to sleep, keeps its connection, and its locks with that. What it still
+   * writes when it wakes up is refused by its epoch.
+   */
+  async endSilent(): Promise<void> {
+    await this.#client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = $1
+         and pid <> pg_backend_pid() and state_change < now() - make_interval(secs => $2)`,
+      [APPLICATION_NAME, SILENT_S],
+    )
+  }
+
   async unlock(sourceNo: number): Promise<void> {
     if (!this.#held.delete(sourceNo)) return
     await this.#client.query('select pg_advisory_unlock($1, $2)', [LOCK_CLASS, sourceNo])
@@ -72,6 +95,7 @@ export class SourceLocks {
 
   async close(): Promise<void> {
     this.#lost = true
+    clearInterval(this.#timer)
     await this.#client.end().catch(() => undefined)
   }
 }

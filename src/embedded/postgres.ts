@@ -43,7 +43,8 @@ const STARTS_MAX = 3
 const START_MS_MAX = 60_000
 const STOP_MS_MAX = 5000
 const LOG_LENGTH_MAX = 4096
-const READY = 'database system is ready to accept connections'
+/** A standby says 'to accept read-only connections'. */
+const READY = 'database system is ready to accept'
 /** Held by a session of the program that uses the server, on database `postgres`. */
 const USER_LOCK = '5571637291637005'
 

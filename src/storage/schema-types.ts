@@ -239,7 +239,8 @@ export type BackfillState = 'pending' | 'running' | 'paused' | 'done' | 'cancell
 
 /** How far a backfill came: behind a key, or in a table without one behind a place. */
 export type BackfillPosition =
-  | { key: string[] }
+  /** `order` names the columns that it is a key of. */
+  | { key: string[]; order: string }
   /** `blocks` is where it ends, `file` what the table was stored in when it began. */
   | { place: string; blocks: number; file: string }
 

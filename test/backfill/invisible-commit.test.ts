@@ -79,7 +79,7 @@ async function readOnePage(shop: Shop, publication: string, { catalogue }: Sessi
   const choice = { predicate: null, fromKey: null, position: null }
   return {
     table,
-    read: () => readPage(client, table, plan, choice, 10),
+    read: () => readPage(client, publication, table, plan, choice, 10),
     end: () => client.end(),
     asPage: (page: ReadPage) => ({
       ...page,

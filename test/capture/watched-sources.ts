@@ -28,6 +28,7 @@ export class WatchedSources implements AsyncDisposable {
   readonly lines: LogLine[] = []
   readonly #storage: Database
   readonly #supervisor: CaptureSupervisor
+  #started: Promise<void> | undefined
 
   constructor(storage: Database, timing: Partial<ReaderTiming> = {}) {
     this.#storage = storage
@@ -62,7 +63,7 @@ export class WatchedSources implements AsyncDisposable {
       KEYS,
     )
     const watched = new WatchedSource(this.#storage, this.#supervisor, source, this.lines)
-    await this.#supervisor.start()
+    await (this.#started ??= this.#supervisor.start())
     await watched.become('healthy')
     return watched
   }

@@ -89,4 +89,54 @@ describe('two servers on one storage', () => {
       expect(new Set(workers.flatMap(({ acked }) => [...acked]))).toEqual(new Set(writer.committed))
     },
   )
+
+  test(
+    'go on when the one that reads is stopped, and it stores nothing when it wakes up',
+    { timeout: 240_000 },
+    async ({ storage, shop }) => {
+      const progress = new Progress()
+      await shop.query(ORDERS)
+      // The source lets go of the one that is silent as soon.
+      await shop.query(`alter database ${shop.name} set wal_sender_timeout = '5s'`)
+      const servers = [await startServer(storage.url), await startServer(storage.url)]
+      await connectShop(servers[0]!.url, shop.url, [], {
+        slot: uniqueName('over'),
+        visibility_timeout_ms: 1000,
+      })
+      const writer = new OrderWriter(shop.query, new Random(chooseSeed('stopped')), 10_000)
+      const isStored = async (): Promise<boolean> => {
+        const { rows } = await storage.pool.query<{ count: number }>(
+          'select count(*)::int as count from millrace.log',
+        )
+        return rows[0]!.count >= writer.committed.length
+      }
+      await writer.write()
+      await progress.until('it is stored', isStored)
+      const readerPid = (await readReaderPid(storage))!
+      // In the middle of it: some of this is in its memory when it is stopped.
+      for (let count = 0; count < 50; count++) await writer.write()
+      process.kill(readerPid, 'SIGSTOP')
+      try {
+        for (let count = 0; count < 20; count++) await writer.write()
+        await progress.until('the other has stored all', async () => {
+          progress.note('waited')
+          return isStored()
+        })
+        expect(await readReaderPid(storage)).not.toBe(readerPid)
+      } finally {
+        process.kill(readerPid, 'SIGCONT')
+      }
+      const stopped = servers.find(({ pid }) => pid === readerPid)!
+      await progress.until('it has noticed', () =>
+        /sources? .*not read|locks/.test(stopped.readText()),
+      )
+      await writer.write()
+      await progress.until('and the other reads on', isStored)
+      const { rows } = await storage.pool.query<{ change: string }>(
+        `select (record::json ->> 'id') || ':' || (record::json ->> 'version') as change
+         from millrace.log order by seq`,
+      )
+      expect(rows.map(({ change }) => change)).toEqual(writer.committed)
+    },
+  )
 })

@@ -31,7 +31,7 @@ function note(text: string): void {
   process.stdout.write(`${seconds.padStart(8)} s  ${text}\n`)
 }
 
-function format({ writers, faults, replay, catchUpMs, problems }: SoakResult): string {
+function format({ writers, faults, replay, backfills, catchUpMs, problems }: SoakResult): string {
   const lines = [
     `| transactions committed | ${writers.committed} |`,
     `| rolled back | ${writers.rolledBack} |`,
@@ -41,6 +41,8 @@ function format({ writers, faults, replay, catchUpMs, problems }: SoakResult): s
     ...[...faults].map(([name, count]) => `| ${name} | ${count} |`),
     `| transactions in the log | ${replay.transactions} |`,
     `| changes in the log | ${replay.changes} |`,
+    `| backfills | ${backfills} |`,
+    `| rows that they read | ${replay.reads} |`,
     `| rows compared | ${replay.rows} |`,
     `| caught up after the last fault in | ${(catchUpMs / 1000).toFixed(1)} s |`,
     `| differences | ${problems.length} |`,

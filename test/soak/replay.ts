@@ -26,9 +26,11 @@ export interface ReplayResult {
   readonly changes: number
   readonly transactions: number
   readonly rows: number
+  /** Rows that backfills have read. */
+  readonly reads: number
   /** Empty: every table is as its copy, and every change was there once. */
   readonly differences: readonly string[]
-  /** Changes of each transaction, by its commit LSN. */
+  /** Changes of each transaction of the source's own, by its commit LSN. */
   readonly changesOf: ReadonlyMap<string, number>
 }
 
@@ -39,10 +41,14 @@ export async function replay(storage: pg.Client, source: pg.Client): Promise<Rep
   for (const table of SOAK_TABLES) tables.push(await openCopy(source, table))
   const copyOf = new Map(tables.map((copy) => [copy.oid, copy]))
   const changesOf = new Map<string, number>()
+  const readsOf = new Map<string, number>()
   let changes = 0
+  let reads = 0
   for await (const change of readChanges(storage)) {
     changes += 1
-    const before = changesOf.get(change.commit_lsn) ?? 0
+    const counted = change.action === 'r' ? readsOf : changesOf
+    const before = counted.get(change.commit_lsn) ?? 0
+    if (change.action === 'r') reads += 1
     if (Number(change.seq) !== changes) {
       differences.push(`change ${changes} of the log has the seq ${change.seq}`)
     }
@@ -51,7 +57,7 @@ export async function replay(storage: pg.Client, source: pg.Client): Promise<Rep
         `seq ${change.seq}: change ${change.commit_idx} of its transaction follows ${before}`,
       )
     }
-    changesOf.set(change.commit_lsn, before + 1)
+    counted.set(change.commit_lsn, before + 1)
     copyOf.get(change.oid)?.apply(change)
     if (differences.length > DIFFERENCES_MAX) break
   }
@@ -59,7 +65,7 @@ export async function replay(storage: pg.Client, source: pg.Client): Promise<Rep
   for (const copy of tables) {
     rows += await copy.compare(source, differences)
   }
-  return { changes, transactions: changesOf.size, rows, differences, changesOf }
+  return { changes, transactions: changesOf.size, rows, reads, differences, changesOf }
 }
 
 async function* readChanges(storage: pg.Client): AsyncGenerator<LoggedChange> {
@@ -117,7 +123,8 @@ class TableCopy {
       return
     }
     const record = JSON.parse(change.record) as Row
-    if (this.#table.keys) this.#applyKeyed(change, record)
+    if (change.action === 'r') this.#verifyRead(change, record)
+    else if (this.#table.keys) this.#applyKeyed(change, record)
     else this.#applyWhole(change, record)
   }
 
@@ -133,6 +140,19 @@ class TableCopy {
     if (action !== 'd') this.#rows.set(key!, { ...before, ...record })
   }
 
+  /** A row is read as the changes before it have left it; those of it that the page saw are before it. */
+  #verifyRead({ seq, key }: LoggedChange, record: Row): void {
+    if (!this.#table.keys) {
+      if (!this.#counts.has(this.#textOf(record)))
+        this.#problems.push(`seq ${seq}: no such row was read`)
+      return
+    }
+    const copy = this.#rows.get(key!)
+    if (copy && this.#textOf(copy) === this.#textOf(record)) return
+    const found = copy ? `is ${this.#textOf(copy)}` : 'is not there'
+    this.#problems.push(`seq ${seq}: ${key} was read as ${this.#textOf(record)}, and ${found}`)
+  }
+
   #applyWhole({ seq, action, changes }: LoggedChange, record: Row): void {
     if (action !== 'i') {
       const before =
@@ -144,12 +164,16 @@ class TableCopy {
   }
 
   #add(row: Row, by: number): boolean {
-    const members = Object.entries(this.#toPresent(row))
-    const text = JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))
+    const text = this.#textOf(row)
     const count = (this.#counts.get(text) ?? 0) + by
     if (count === 0) this.#counts.delete(text)
     else this.#counts.set(text, count)
     return count >= 0
+  }
+
+  #textOf(row: Row): string {
+    const members = Object.entries(this.#toPresent(row))
+    return JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   /** As the row would be read now: DDL since gave it columns, took some, and called others anew. */

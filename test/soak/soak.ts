@@ -7,6 +7,7 @@ import pg from 'pg'
 import { Proxy } from '../support/proxy.ts'
 import { RestartablePostgres } from '../support/restartable-postgres.ts'
 import { runMillrace, type MillraceProcess } from '../support/run-millrace.ts'
+import { askForBackfill, awaitBackfills } from './backfills.ts'
 import { FAULTS, type SoakSite } from './faults.ts'
 import { createOracle, readOracle } from './oracle.ts'
 import { Random } from './random.ts'
@@ -33,6 +34,7 @@ export interface SoakResult {
   readonly writers: WriterCounts
   readonly faults: ReadonlyMap<string, number>
   readonly replay: ReplayResult
+  readonly backfills: number
   /** How long the server had to catch up after the last fault. */
   readonly catchUpMs: number
   /** Empty: the log is what the source did. */
@@ -73,6 +75,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   note('the writers have stopped, waiting for the log')
 
   await using own = await Clients.open(source.urlOf('shop'), storage.urlOf('millrace'))
+  const backfills = await awaitBackfills(own.storage)
   const catchUpMs = await awaitMarker(own).catch((error: unknown) => {
     for (const line of server.lines.slice(-LINES_SHOWN)) note(line)
     throw error
@@ -80,8 +83,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   note('replaying the log')
   const replayed = await replay(own.storage, own.source)
   const expected = await readOracle(own.source, PUBLICATION)
-  const problems = [...replayed.differences, ...compareCounts(expected, replayed.changesOf)]
-  return { writers, faults, replay: replayed, catchUpMs, problems }
+  const problems = [
+    ...replayed.differences,
+    ...compareCounts(expected, replayed.changesOf),
+    ...backfills.problems,
+  ]
+  return { writers, faults, replay: replayed, backfills: backfills.count, catchUpMs, problems }
 }
 
 async function prepare(source: RestartablePostgres, storage: RestartablePostgres): Promise<void> {
@@ -108,7 +115,9 @@ async function doHarm(
   const done = new Map<string, number>()
   const until = performance.now() + durationMs
   while (performance.now() < until) {
-    await sleep(500 + random.below(CALM_MS_MAX))
+    await sleep(random.below(CALM_MS_MAX / 2))
+    await askForBackfill(site.storage.urlOf('millrace'), random)
+    await sleep(500 + random.below(CALM_MS_MAX / 2))
     const name = random.pick(Object.keys(FAULTS))
     note(name)
     await FAULTS[name]!(site, random)

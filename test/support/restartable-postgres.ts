@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.ts'
 
@@ -18,13 +20,34 @@ export class RestartablePostgres implements AsyncDisposable {
     this.#settings = settings
   }
 
-  static async start(settings: Record<string, string> = {}): Promise<RestartablePostgres> {
-    const directory = await mkdtemp(join(tmpdir(), 'millrace-test-'))
-    // As root the server runs as another user, who must get to its data.
-    await chmod(directory, 0o755)
-    const postgres = new RestartablePostgres(directory, settings)
+  /** Its data lie below `place`. */
+  static async start(
+    settings: Record<string, string> = {},
+    place = tmpdir(),
+  ): Promise<RestartablePostgres> {
+    const postgres = new RestartablePostgres(await makeDirectory(place), settings)
     await postgres.up()
     return postgres
+  }
+
+  /** A standby of this one, made of a copy of its data: it goes down for a moment. */
+  async follow(settings: Record<string, string>): Promise<RestartablePostgres> {
+    const directory = await makeDirectory(tmpdir())
+    await this.down()
+    await promisify(execFile)('cp', ['-a', this.dataDirectory, join(directory, 'data')])
+    await promisify(execFile)('cp', [
+      // Empty, and owned by whom the data are owned by.
+      ...['-a', '--attributes-only', join(this.dataDirectory, 'PG_VERSION')],
+      join(directory, 'data', 'standby.signal'),
+    ])
+    await this.up()
+    const standby = new RestartablePostgres(directory, {
+      primary_conninfo: `host=127.0.0.1 port=${this.port} user=postgres password=${PASSWORD} dbname=postgres`,
+      hot_standby_feedback: 'on',
+      ...settings,
+    })
+    await standby.up()
+    return standby
   }
 
   get pid(): number {
@@ -68,4 +91,11 @@ export class RestartablePostgres implements AsyncDisposable {
     await this.down()
     await rm(this.#directory, { recursive: true, force: true })
   }
+}
+
+async function makeDirectory(place: string): Promise<string> {
+  const directory = await mkdtemp(join(place, 'millrace-test-'))
+  // As root the server runs as another user, who must get to its data.
+  await chmod(directory, 0o755)
+  return directory
 }
