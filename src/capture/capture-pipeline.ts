@@ -71,7 +71,7 @@ export class CapturePipeline {
         onKeepalive: (walEnd, replyRequested) => this.#confirmation.idle(walEnd, replyRequested),
       },
     )
-    this.#stream.failed.catch(onError)
+    this.#stream.failed.catch((error: unknown) => this.#onStreamEnd(error))
     this.#intake = new MessageIntake({
       assembler,
       stream: this.#stream,
@@ -125,6 +125,12 @@ export class CapturePipeline {
       new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref()),
     ])
     await this.#stream.stop()
+  }
+
+  /** What had come by then is stored first: the next stream may end at the same place. */
+  async #onStreamEnd(error: unknown): Promise<void> {
+    await this.#flushes.drain()
+    this.#options.onError(error)
   }
 
   #onTaken(): void {

@@ -64,10 +64,15 @@ export class FlushLoop {
     this.#running.catch(this.#options.onError)
   }
 
+  /** Resolves when nothing is due any more, or cannot be written. */
+  async drain(): Promise<void> {
+    await this.#running?.catch(() => undefined)
+  }
+
   /** No flush is begun any more; resolves when the one that runs has ended, in whatever way. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#running?.catch(() => undefined)
+    await this.drain()
   }
 
   async #flushAll(): Promise<void> {

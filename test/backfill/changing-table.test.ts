@@ -2,7 +2,7 @@ import pg from 'pg'
 import { describe, expect } from 'vitest'
 
 import { describeTable } from '../../src/backfill/describe-table.ts'
-import { readPage, TableChangedError } from '../../src/backfill/read-page.ts'
+import { readPage } from '../../src/backfill/read-page.ts'
 import { TypeCatalogue } from '../../src/capture/pgoutput/type-catalogue.ts'
 import { planRows } from '../../src/capture/pgoutput/row-plan.ts'
 import { readTypes } from '../../src/capture/read-catalogue.ts'
@@ -44,8 +44,7 @@ describe('a table that changes its shape during a backfill', () => {
     const readOld = await read()
     expect((await readOld()).rows).toHaveLength(1)
     await shop.query(ddl)
-    if (/drop v|drop table/.test(ddl)) await expect(readOld()).rejects.toThrow()
-    else await expect(readOld()).rejects.toThrow(TableChangedError)
+    await expect(readOld()).rejects.toThrow(/the table has changed|column "v" does not exist/)
     await client.query('rollback')
     const readNew = await read()
     expect((await readNew()).rows).toHaveLength(1)

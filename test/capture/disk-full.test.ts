@@ -34,7 +34,7 @@ const test = base.extend<{ small: RestartablePostgres }>({
   small: async ({}, use) => {
     const settings = { max_wal_size: '64MB', min_wal_size: '32MB', shared_buffers: '16MB' }
     {
-      await using postgres = await RestartablePostgres.start(settings, disk!)
+      await using postgres = await RestartablePostgres.start(settings, disk)
       await use(postgres)
     }
     await run('umount', [disk!])

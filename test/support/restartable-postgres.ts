@@ -35,11 +35,10 @@ export class RestartablePostgres implements AsyncDisposable {
     const directory = await makeDirectory(tmpdir())
     await this.down()
     await promisify(execFile)('cp', ['-a', this.dataDirectory, join(directory, 'data')])
-    await promisify(execFile)('cp', [
-      // Empty, and owned by whom the data are owned by.
-      ...['-a', '--attributes-only', join(this.dataDirectory, 'PG_VERSION')],
-      join(directory, 'data', 'standby.signal'),
-    ])
+    // Empty, and owned by whom the data are owned by.
+    const anyFile = join(this.dataDirectory, 'PG_VERSION')
+    const signal = join(directory, 'data', 'standby.signal')
+    await promisify(execFile)('cp', ['-a', '--attributes-only', anyFile, signal])
     await this.up()
     const standby = new RestartablePostgres(directory, {
       primary_conninfo: `host=127.0.0.1 port=${this.port} user=postgres password=${PASSWORD} dbname=postgres`,

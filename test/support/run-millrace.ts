@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 const PROGRAM = new URL('../../bin/millrace.js', import.meta.url).pathname
-const LINE_MS_MAX = 45_000
+const LINE_MS_MAX = 120_000
 
 /** A `millrace` as a process of its own, and what it has said. */
 export interface MillraceProcess {
