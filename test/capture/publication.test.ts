@@ -44,7 +44,7 @@ async function expectGapOnly(storage: Database, shop: Shop, { source, entries }:
   // Seen while it was away, it needs attention for a moment.
   await until(async () => (await getSourceHealth(storage, source.name, KEYS)).state === 'healthy')
   const { gaps } = await getSourceHealth(storage, source.name, KEYS)
-  expect(gaps).toEqual([expect.objectContaining({ open: false })])
+  expect(gaps.map(({ open = false }) => open)).toEqual([false])
   const { rows } = await shop.query<{ around: boolean }>(
     `select '0/0'::pg_lsn + $3 <= $1 and $1::pg_lsn < $2::pg_lsn as around`,
     [gaps[0]!.from, gaps[0]!.to, entries[0]!.commitLsn],
