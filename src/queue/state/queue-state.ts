@@ -175,8 +175,8 @@ export class QueueState {
    * it up again.
    */
   nextReady(lease: Lease, nowMs: number): Item | undefined {
-    for (let due = this.#due.peek(); due && due.dueMs <= nowMs; due = this.#due.peek()) {
-      this.#due.pop()
+    while (this.#due.firstRank <= nowMs) {
+      const due = this.#due.pop()!
       if (due.state === 'retrying') this.#ready.push(due)
     }
     for (let item = this.#ready.pop(); item; item = this.#ready.pop()) {
@@ -229,7 +229,9 @@ export class QueueState {
   /** When the next lease may end or the next retry falls due; Infinity: never. */
   nextEventMs(): number {
     for (let due = this.#due.peek(); due; due = this.#due.peek()) {
-      if (due.state === 'retrying') return Math.min(this.earliestExpiryMs, due.dueMs)
+      // One that was put off since was pushed once more.
+      const isStale = due.state !== 'retrying' || due.dueMs !== this.#due.firstRank
+      if (!isStale) return Math.min(this.earliestExpiryMs, due.dueMs)
       this.#due.pop()
     }
     return this.earliestExpiryMs
