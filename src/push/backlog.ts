@@ -3,8 +3,6 @@ import type { LeasedMessage } from '../queue/queue-service.ts'
 /** A message that this process holds leased. */
 export interface HeldMessage {
   readonly message: LeasedMessage
-  /** As it is sent. */
-  readonly body: string
   /** Until when it is ours, by push's clock and with a margin. */
   leasedUntilMs: number
 }
@@ -39,7 +37,7 @@ export class Backlog {
   readonly #ready = new Set<Group>()
   #nextUngrouped = 0
   #size = 0
-  #chars = 0
+  #bytes = 0
 
   /** Messages that wait. */
   get size(): number {
@@ -51,9 +49,9 @@ export class Backlog {
     return this.#ready.size
   }
 
-  /** Of the bodies that wait; about their bytes. */
-  get chars(): number {
-    return this.#chars
+  /** Of the messages that wait, about. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Holds messages in the order given. */
@@ -69,7 +67,7 @@ export class Backlog {
       }
       group.messages.push(held)
       this.#size++
-      this.#chars += held.body.length
+      this.#bytes += held.message.size
       if (!group.isBusy) this.#ready.add(group)
     }
   }
@@ -123,7 +121,7 @@ export class Backlog {
 
   #forget(messages: readonly HeldMessage[]): void {
     this.#size -= messages.length
-    for (const { body } of messages) this.#chars -= body.length
+    for (const { message } of messages) this.#bytes -= message.size
   }
 }
 

@@ -1,4 +1,4 @@
-import { Pool, type Dispatcher } from 'undici'
+import { Client, type Dispatcher } from 'undici'
 
 import { createGuardedConnect, refuseUrl, type GuardOptions } from './guarded-connect.ts'
 import { describeFailure, PushFailure } from './push-failure.ts'
@@ -42,23 +42,32 @@ const KEEP_ALIVE_MS = 4000
 /**
  * The kept-alive connections to one endpoint. It follows no redirect and reads no
  * proxy from the environment: both would lead to an address that nobody checked.
+ *
+ * Connections are handed out by a stack and not by undici's Pool, which looks through
+ * all of them for a free one and emits events for each request. The one used last goes
+ * first, so that those that are not needed any more fall idle and close.
  */
 export class EndpointClient {
   readonly #options: EndpointOptions
+  readonly #origin: string
   readonly #path: string
+  readonly #clientOptions: Client.Options
   /** Why nothing may be sent there at all. */
   readonly #refused: string | undefined
-  readonly #pool: Pool
+  readonly #clients: Client[] = []
+  readonly #free: Client[] = []
+  /** Oldest first, and so the one whose time is over first. */
   readonly #open = new Set<Exchange>()
+  #deadlineTimer: NodeJS.Timeout | undefined
 
   constructor(options: EndpointOptions) {
     const { guard, resolve, allowHttp = false } = options
     const url = new URL(options.url)
     this.#refused = refuseUrl(url, { guard, allowHttp })
     this.#options = options
+    this.#origin = url.origin
     this.#path = url.pathname + url.search
-    this.#pool = new Pool(url.origin, {
-      connections: options.connectionsMax,
+    this.#clientOptions = {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -73,7 +82,7 @@ export class EndpointClient {
         allowHttp,
         connectTimeoutMs: Math.min(options.timeoutMs, CONNECT_TIMEOUT_MS_MAX),
       }),
-    })
+    }
   }
 
   readonly post: Post = (request) => {
@@ -82,17 +91,22 @@ export class EndpointClient {
     }
     const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
     return new Promise((resolve, reject) => {
-      const exchange: Exchange = new Exchange(timeoutMs, bodyBytesMax, (outcome) => {
-        this.#open.delete(exchange)
-        if (outcome instanceof PushFailure) reject(outcome)
-        else resolve(outcome)
+      const client = this.#takeClient()
+      const exchange: Exchange = new Exchange(timeoutMs, bodyBytesMax, {
+        onOutcome: (outcome) => {
+          this.#open.delete(exchange)
+          if (outcome instanceof PushFailure) reject(outcome)
+          else resolve(outcome)
+        },
+        onFree: () => this.#free.push(client),
       })
       this.#open.add(exchange)
+      this.#watchDeadlines()
       const { headers, body } = request
       try {
-        this.#pool.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
+        client.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
       } catch (error) {
-        exchange.fail(error)
+        exchange.onResponseError(undefined, error)
       }
     })
   }
@@ -101,32 +115,67 @@ export class EndpointClient {
   async close(): Promise<void> {
     const reason = new PushFailure('aborted', 'stopped before the answer came')
     for (const exchange of this.#open) exchange.fail(reason)
-    await this.#pool.destroy(reason)
+    clearTimeout(this.#deadlineTimer)
+    await Promise.all(this.#clients.map((client) => client.destroy(reason)))
   }
+
+  #takeClient(): Client {
+    const free = this.#free.pop()
+    if (free) return free
+    // All are taken by requests that we have given up but that undici has not: those end soon.
+    if (this.#clients.length >= this.#options.connectionsMax) return this.#clients[0]!
+    const client = new Client(this.#origin, this.#clientOptions)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** One timer for all requests: they have the same time, so the oldest comes first. */
+  #watchDeadlines(): void {
+    const [oldest] = this.#open
+    if (this.#deadlineTimer || !oldest) return
+    this.#deadlineTimer = setTimeout(
+      () => {
+        this.#deadlineTimer = undefined
+        const now = performance.now()
+        for (const exchange of this.#open) {
+          if (exchange.deadline > now) break
+          exchange.expire()
+        }
+        this.#watchDeadlines()
+      },
+      Math.max(oldest.deadline - performance.now(), 1),
+    )
+  }
+}
+
+interface ExchangeListener {
+  /** Called once. */
+  onOutcome: (outcome: PushAnswer | PushFailure) => void
+  /** Its connection may be used again, or be made anew; called once, often after the outcome. */
+  onFree: () => void
 }
 
 /** One request and its answer, as undici tells of them. */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly #settle: (outcome: PushAnswer | PushFailure) => void
-  readonly #timer: NodeJS.Timeout
+  /** By `performance.now()`. */
+  readonly deadline: number
+  readonly #timeoutMs: number
   readonly #bytesMax: number
+  readonly #listener: ExchangeListener
   #controller: Dispatcher.DispatchController | undefined
   #failure: PushFailure | undefined
   #status = 0
   #headers: Record<string, string | string[] | undefined> = {}
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] | undefined
   #bytes = 0
   #ended = false
+  #isFree = false
 
-  /** @param settle called once */
-  constructor(
-    timeoutMs: number,
-    bytesMax: number,
-    settle: (outcome: PushAnswer | PushFailure) => void,
-  ) {
+  constructor(timeoutMs: number, bytesMax: number, listener: ExchangeListener) {
+    this.deadline = performance.now() + timeoutMs
+    this.#timeoutMs = timeoutMs
     this.#bytesMax = bytesMax
-    this.#settle = settle
-    this.#timer = setTimeout(() => this.#expire(timeoutMs), timeoutMs)
+    this.#listener = listener
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -147,7 +196,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#ended) return
     const room = this.#bytesMax - this.#bytes
     // A copy: a slice would keep the socket's whole buffer.
-    if (room > 0) this.#chunks.push(Buffer.from(chunk.subarray(0, room)))
+    if (room > 0) (this.#chunks ??= []).push(Buffer.from(chunk.subarray(0, room)))
     this.#bytes += chunk.length
     if (this.#bytes <= this.#bytesMax) return
     this.#finish(true)
@@ -155,10 +204,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#free()
     this.#finish(false)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: unknown): void {
+    this.#free()
     this.fail(error)
   }
 
@@ -173,8 +224,13 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #end(outcome: PushAnswer | PushFailure): void {
     this.#ended = true
-    clearTimeout(this.#timer)
-    this.#settle(outcome)
+    this.#listener.onOutcome(outcome)
+  }
+
+  #free(): void {
+    if (this.#isFree) return
+    this.#isFree = true
+    this.#listener.onFree()
   }
 
   #finish(isCut: boolean): void {
@@ -183,12 +239,13 @@ class Exchange implements Dispatcher.DispatchHandler {
       status: this.#status,
       retryAfter: firstValue(this.#headers['retry-after']),
       location: firstValue(this.#headers['location']),
-      body: this.#bytes === 0 ? '' : Buffer.concat(this.#chunks).toString('utf8'),
+      body: this.#chunks ? Buffer.concat(this.#chunks).toString('utf8') : '',
       isCut,
     })
   }
 
-  #expire(timeoutMs: number): void {
+  /** Its time is over. */
+  expire(): void {
     const stage =
       this.#status > 0
         ? `after its status ${this.#status} the answer did not end`
@@ -196,7 +253,7 @@ class Exchange implements Dispatcher.DispatchHandler {
           ? 'no answer came'
           : 'no connection came about'
     const kind = this.#controller ? 'timeout' : 'connect'
-    this.fail(new PushFailure(kind, `${stage} within ${timeoutMs} ms`))
+    this.fail(new PushFailure(kind, `${stage} within ${this.#timeoutMs} ms`))
   }
 }
 

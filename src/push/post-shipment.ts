@@ -52,15 +52,20 @@ export async function postShipment(
 }
 
 function takeOnly({ parts }: Shipment): Content {
-  const { body, message } = parts[0]!.messages[0]!
-  return { id: message.idempotencyKey, body, attempt: message.attempt, messages: 1 }
+  const { message } = parts[0]!.messages[0]!
+  return {
+    id: message.idempotencyKey,
+    body: message.toPushJson(),
+    attempt: message.attempt,
+    messages: 1,
+  }
 }
 
 function joinAll({ parts }: Shipment): Content {
   const held = parts.flatMap(({ messages }) => messages)
   return {
     id: batchId(held.map(({ message }) => message.idempotencyKey)),
-    body: `{"data":[${held.map(({ body }) => body).join(',')}]}`,
+    body: `{"data":[${held.map(({ message }) => message.toPushJson()).join(',')}]}`,
     attempt: Math.max(...held.map(({ message }) => message.attempt)),
     messages: held.length,
   }

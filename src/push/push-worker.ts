@@ -44,8 +44,8 @@ const RECEIVE_WAIT_MS = 20_000
 const RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 const RECEIVE_COUNT_MAX = 250
 const RECEIVE_RETRY_MS = 1000
-/** Bodies and messages that wait here; a hot group's tail is part of them. */
-const BACKLOG_CHARS_MAX = 16 * 1024 * 1024
+/** Messages that wait here; a hot group's tail is part of them. */
+const BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 const BACKLOG_COUNT_MAX = 10_000
 /** Messages are leased for so much time of sending ahead. */
 const AHEAD_MS = 200
@@ -207,7 +207,7 @@ export class PushWorker {
   }
 
   #hold({ messages }: Received, leasedUntilMs: number): HeldMessage[] {
-    return messages.map((message) => ({ message, body: message.toPushJson(), leasedUntilMs }))
+    return messages.map((message) => ({ message, leasedUntilMs }))
   }
 
   /**
@@ -216,11 +216,11 @@ export class PushWorker {
    */
   #countWanted(restMs: number): number {
     const { push } = this.#options
-    const { size, readyCount, chars } = this.#backlog
+    const { size, readyCount, bytes } = this.#backlog
     if (restMs > HOLD_MS_MAX) return 0
     // An endpoint in doubt gets one message, and the rest stays where others can see it.
     if (!this.#breaker.isClosed) return size + this.#sendingCount === 0 && restMs === 0 ? 1 : 0
-    if (chars >= BACKLOG_CHARS_MAX || size >= BACKLOG_COUNT_MAX) return 0
+    if (bytes >= BACKLOG_BYTES_MAX || size >= BACKLOG_COUNT_MAX) return 0
     const ahead = Math.max(push.max_in_flight, this.#throughput.perSecond * (AHEAD_MS / 1000))
     const free = (push.max_in_flight - this.#sendingCount) * push.batch_size
     const wanted = Math.ceil(free + ahead) - readyCount
@@ -278,10 +278,15 @@ export class PushWorker {
   async #dispatch(shipment: Shipment, isProbe: boolean): Promise<void> {
     this.#sendingCount++
     try {
-      await this.#send(shipment, isProbe)
+      const verdict = await this.#send(shipment)
+      if (verdict) this.#conclude(shipment, verdict, isProbe)
+      else {
+        if (isProbe) this.#breaker.cancelProbe()
+        this.#giveBack(shipment.parts.flatMap(({ messages }) => messages))
+      }
     } catch (error) {
       // A bug: the messages come again when their lease ends, and the log has the cause.
-      this.#breaker.cancelProbe()
+      if (isProbe) this.#breaker.cancelProbe()
       this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
     }
     this.#sendingCount--
@@ -290,18 +295,13 @@ export class PushWorker {
     if (this.#sendingCount === 0) this.#onIdle?.()
   }
 
-  async #send(shipment: Shipment, isProbe: boolean): Promise<void> {
+  /** Undefined: it was not sent, or we ended the request ourselves. */
+  #send(shipment: Shipment): Promise<Verdict | undefined> {
     const late = this.#listLate(shipment)
-    if (late.length > 0 && !(await this.#keepLeased(shipment, late))) {
-      this.#breaker.cancelProbe()
-      return
-    }
-    const verdict = await postShipment(shipment, this.#postOptions)
-    if (verdict) this.#conclude(shipment, verdict, isProbe)
-    else {
-      this.#breaker.cancelProbe()
-      this.#giveBack(shipment.parts.flatMap(({ messages }) => messages))
-    }
+    if (late.length === 0) return postShipment(shipment, this.#postOptions)
+    return this.#keepLeased(shipment, late).then((isKept) =>
+      isKept ? postShipment(shipment, this.#postOptions) : undefined,
+    )
   }
 
   #conclude(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {

@@ -27,7 +27,7 @@ const RETRY_MS_MAX = 5000
  * lease: for one message as long as for hundreds. What a crash in these
  * milliseconds loses is sent again.
  */
-const LINGER_MS = 20
+const LINGER_MS = 50
 
 /**
  * Settles for the worker: one call to the queue at a time, and what comes up

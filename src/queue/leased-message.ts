@@ -4,7 +4,7 @@ import { ackIdPrefix, formatAckId } from './ack-id.ts'
 import type { Consumer } from './consumer.ts'
 import type { LeasedMessage } from './queue-service.ts'
 import type { Selection } from './selection/select-changes.ts'
-import type { Claim } from './state/claim-messages.ts'
+import { ENVELOPE_BYTES, type Claim } from './state/claim-messages.ts'
 
 /** What the messages of one consumer share. */
 export interface MessageContext {
@@ -79,6 +79,10 @@ class Message implements LeasedMessage {
 
   get group(): string | null {
     return this.#shared.context.selection.groupLabel(this.#entry)
+  }
+
+  get size(): number {
+    return this.#entry.size + ENVELOPE_BYTES
   }
 
   toJson(): string {

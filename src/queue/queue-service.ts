@@ -29,6 +29,8 @@ export interface LeasedMessage {
   readonly attempt: number
   /** Equal for messages that must be handled one after the other; null: no order. */
   readonly group: string | null
+  /** Of its JSON in bytes, about. */
+  readonly size: number
   /** The message as `receive` answers it. */
   toJson(): string
   /** The same without `ack_id`, as push sends it. */

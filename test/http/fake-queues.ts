@@ -73,6 +73,7 @@ export function makeReceived(count: number, bytes: number, onGiveBack: () => voi
       idempotencyKey: String(index),
       attempt: 1,
       group: null,
+      size: json.length,
       toJson: () => json,
       toPushJson: () => json,
     }

@@ -11,10 +11,10 @@ function held(name: string): HeldMessage {
       idempotencyKey: name,
       attempt: 1,
       group: group === '' ? null : group,
+      size: 2,
       toJson: () => '{}',
       toPushJson: () => '{}',
     },
-    body: '{}',
     leasedUntilMs: Number(number),
   }
 }
@@ -80,7 +80,7 @@ describe('the backlog', () => {
     ])
     backlog.release(first)
     expect(names(backlog.take(1))).toEqual(['b:4'])
-    expect([backlog.size, backlog.chars, backlog.readyCount]).toEqual([0, 0, 0])
+    expect([backlog.size, backlog.bytes, backlog.readyCount]).toEqual([0, 0, 0])
   })
 
   test('gives everything back, and goes on afterwards', () => {

@@ -19,6 +19,7 @@ function leaseMessage(): LeasedMessage {
     idempotencyKey: `key-${seq}`,
     attempt: 1,
     group: null,
+    size: json.length,
     toJson: () => json,
     toPushJson: () => json,
   }

@@ -18,7 +18,7 @@ const SET_ASIDE_MAX = 100_000
 const SCAN_MAX = 10_000
 
 /** What a message's envelope adds to its record, about. */
-const ENVELOPE_BYTES = 500
+export const ENVELOPE_BYTES = 500
 
 const NONCE_MAX = 2 ** 48 - 1
 
