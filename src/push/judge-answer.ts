@@ -14,7 +14,8 @@ export interface FailedMessage {
  * | ----------------------------------- | --------------------------------------------- |
  * | 2xx                                 | ack                                           |
  * | 2xx to a batch, naming failed ids   | partial: nack those, ack the rest             |
- * | 2xx to a batch that cannot be read  | fail: an ack could drop what the answer names |
+ * | 2xx to a batch that cannot be read, | fail: an ack could drop what the answer names |
+ * | or that names what is not in it     |                                               |
  * | 410                                 | gone: the consumer is paused                  |
  * | 429, 503 with `Retry-After`         | slow: nobody is at fault, no attempt counts   |
  * | anything else, or no answer         | fail                                          |
@@ -43,9 +44,14 @@ const BATCH_DELAY_MS_MAX = 12 * 3_600_000
 const DOWN_STATUSES: ReadonlySet<number> = new Set([502, 503, 504])
 const UNDECIDED: ReadonlySet<PushFailureKind> = new Set(['timeout', 'closed', 'protocol'])
 
-export function judgeAnswer(answer: PushAnswer, isBatch: boolean, nowMs: number): Verdict {
+/** @param batch the ids of the messages in the request; null: it was one message, not a batch */
+export function judgeAnswer(
+  answer: PushAnswer,
+  batch: readonly string[] | null,
+  nowMs: number,
+): Verdict {
   const { status } = answer
-  if (status >= 200 && status < 300) return isBatch ? judgeBatch(answer) : { kind: 'ack' }
+  if (status >= 200 && status < 300) return batch ? judgeBatch(answer, batch) : { kind: 'ack' }
 
   const reason = describeAnswer(answer)
   if (status === 410) return { kind: 'gone', reason }
@@ -83,7 +89,7 @@ function parseRetryAfter(text: string | undefined, nowMs: number): number | unde
   return Math.min(Math.max(ms, RETRY_AFTER_MS_MIN), RETRY_AFTER_MS_MAX)
 }
 
-function judgeBatch(answer: PushAnswer): Verdict {
+function judgeBatch(answer: PushAnswer, batch: readonly string[]): Verdict {
   if (answer.isCut) {
     const reason = 'the answer to the batch is too long to find the failed messages in it'
     return { kind: 'fail', reason, isEndpointDown: false }
@@ -95,7 +101,12 @@ function judgeBatch(answer: PushAnswer): Verdict {
     )
     return { kind: 'fail', reason, isEndpointDown: false }
   }
-  return failed.size === 0 ? { kind: 'ack' } : { kind: 'partial', failed }
+  if (failed.size === 0) return { kind: 'ack' }
+  const known = new Set(batch)
+  const stranger = [...failed.keys()].find((id) => !known.has(id))
+  if (stranger === undefined) return { kind: 'partial', failed }
+  const reason = cutReason(`"failed" in the answer names "${stranger}", which is not in the batch`)
+  return { kind: 'fail', reason, isEndpointDown: false }
 }
 
 /** An answer that is no JSON object with `failed` in it has nothing to say: all is well. */

@@ -24,7 +24,8 @@ interface Content {
   body: string
   /** The highest of its messages. */
   attempt: number
-  messages: number
+  /** Of the messages where it is a batch, else null. */
+  batch: readonly string[] | null
 }
 
 /** POSTs the messages and says what the answer means; undefined: we ended the request ourselves. */
@@ -33,17 +34,17 @@ export async function postShipment(
   options: PostOptions,
 ): Promise<Verdict | undefined> {
   const { post, isBatch, secrets, clock, userAgent, onRequest } = options
-  const { id, body: text, attempt, messages } = isBatch ? joinAll(shipment) : takeOnly(shipment)
+  const { id, body: text, attempt, batch } = isBatch ? joinAll(shipment) : takeOnly(shipment)
   const body = Buffer.from(text)
   const headers = signRequest(body, { secrets, id, attempt, nowMs: clock.now(), userAgent })
 
   const begun = performance.now()
   const report = (codeClass: RequestOutcome['codeClass']): void =>
-    onRequest({ codeClass, durationMs: performance.now() - begun, messages })
+    onRequest({ codeClass, durationMs: performance.now() - begun, messages: batch?.length ?? 1 })
   try {
     const answer = await post({ headers, body })
     report(`${Math.floor(answer.status / 100)}xx`)
-    return judgeAnswer(answer, isBatch, clock.now())
+    return judgeAnswer(answer, batch, clock.now())
   } catch (error) {
     if (!(error instanceof PushFailure)) throw error
     report(error.kind)
@@ -57,16 +58,17 @@ function takeOnly({ parts }: Shipment): Content {
     id: message.idempotencyKey,
     body: message.toPushJson(),
     attempt: message.attempt,
-    messages: 1,
+    batch: null,
   }
 }
 
 function joinAll({ parts }: Shipment): Content {
   const held = parts.flatMap(({ messages }) => messages)
+  const batch = held.map(({ message }) => message.idempotencyKey)
   return {
-    id: batchId(held.map(({ message }) => message.idempotencyKey)),
+    id: batchId(batch),
     body: `{"data":[${held.map(({ message }) => message.toPushJson()).join(',')}]}`,
     attempt: Math.max(...held.map(({ message }) => message.attempt)),
-    messages: held.length,
+    batch,
   }
 }

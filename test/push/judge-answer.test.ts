@@ -12,11 +12,11 @@ function answer(status: number, more: Partial<PushAnswer> = {}): PushAnswer {
 
 describe('an answer to one message', () => {
   test.each([200, 201, 202, 204, 299])('%i acks', (status) => {
-    expect(judgeAnswer(answer(status, { isCut: true }), false, NOW)).toEqual({ kind: 'ack' })
+    expect(judgeAnswer(answer(status, { isCut: true }), null, NOW)).toEqual({ kind: 'ack' })
   })
 
   test.each([400, 401, 404, 422, 500])('%i fails without saying that nobody is there', (status) => {
-    expect(judgeAnswer(answer(status, { body: 'no' }), false, NOW)).toEqual({
+    expect(judgeAnswer(answer(status, { body: 'no' }), null, NOW)).toEqual({
       kind: 'fail',
       reason: `answered ${status}: no`,
       isEndpointDown: false,
@@ -24,19 +24,19 @@ describe('an answer to one message', () => {
   })
 
   test.each([502, 503, 504])('%i says that nobody is there', (status) => {
-    expect(judgeAnswer(answer(status), false, NOW)).toMatchObject({ isEndpointDown: true })
+    expect(judgeAnswer(answer(status), null, NOW)).toMatchObject({ isEndpointDown: true })
   })
 
   test.each([301, 302, 303, 307, 308])('%i is a failure that names where it led', (status) => {
     const location = 'http://169.254.169.254/'
-    expect(judgeAnswer(answer(status, { location }), false, NOW)).toMatchObject({
+    expect(judgeAnswer(answer(status, { location }), null, NOW)).toMatchObject({
       kind: 'fail',
       reason: `answered ${status} to http://169.254.169.254/; redirects are not followed`,
     })
   })
 
   test('410 means gone', () => {
-    expect(judgeAnswer(answer(410), false, NOW)).toEqual({ kind: 'gone', reason: 'answered 410' })
+    expect(judgeAnswer(answer(410), null, NOW)).toEqual({ kind: 'gone', reason: 'answered 410' })
   })
 
   test.each([
@@ -49,14 +49,14 @@ describe('an answer to one message', () => {
     [429, undefined, 1000],
     [429, 'soon', 1000],
   ])('%i with Retry-After %s slows for %i ms', (status, retryAfter, delayMs) => {
-    expect(judgeAnswer(answer(status, { retryAfter }), false, NOW)).toMatchObject({
+    expect(judgeAnswer(answer(status, { retryAfter }), null, NOW)).toMatchObject({
       kind: 'slow',
       delayMs,
     })
   })
 
   test('keeps the first 2 KB as the reason, without splitting a character', () => {
-    const verdict = judgeAnswer(answer(500, { body: '\0' + 'é'.repeat(5000) }), false, NOW)
+    const verdict = judgeAnswer(answer(500, { body: '\0' + 'é'.repeat(5000) }), null, NOW)
     const { reason } = verdict as { reason: string }
     expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(2048)
     expect(Buffer.byteLength(reason)).toBeGreaterThan(2040)
@@ -65,7 +65,7 @@ describe('an answer to one message', () => {
 
   test('is the business of the receiver even if it looks like the answer to a batch', () => {
     const body = '{"failed":[{"id":"a"}]}'
-    expect(judgeAnswer(answer(200, { body }), false, NOW)).toEqual({ kind: 'ack' })
+    expect(judgeAnswer(answer(200, { body }), null, NOW)).toEqual({ kind: 'ack' })
   })
 })
 
@@ -73,7 +73,7 @@ describe('an answer to a batch', () => {
   test.each(['', 'ok', '[]', 'null', '{}', '{"failed":[]}', '{"failed":null}'])(
     'acks all with %s',
     (body) => {
-      expect(judgeAnswer(answer(200, { body }), true, NOW)).toEqual({ kind: 'ack' })
+      expect(judgeAnswer(answer(200, { body }), ['a', 'b', 'c'], NOW)).toEqual({ kind: 'ack' })
     },
   )
 
@@ -83,7 +83,11 @@ describe('an answer to a batch', () => {
       { id: 'b', delay: '5m' },
       { id: 'c', delay: 'later', reason: 7 },
     ]
-    const verdict = judgeAnswer(answer(207, { body: JSON.stringify({ failed }) }), true, NOW)
+    const verdict = judgeAnswer(
+      answer(207, { body: JSON.stringify({ failed }) }),
+      ['a', 'b', 'c'],
+      NOW,
+    )
     const named = 'named as failed in the answer to its batch'
     expect(verdict).toEqual({
       kind: 'partial',
@@ -100,12 +104,15 @@ describe('an answer to a batch', () => {
     '{"failed":"a"}',
     '{"failed":[{"id":1}]}',
     '{"failed":[{"id":"a"',
+    '{"failed":[{"id":"a"},{"id":"stranger"}]}',
   ])('acks nothing when it says %s', (body) => {
-    expect(judgeAnswer(answer(200, { body }), true, NOW)).toMatchObject({ kind: 'fail' })
+    expect(judgeAnswer(answer(200, { body }), ['a', 'b', 'c'], NOW)).toMatchObject({ kind: 'fail' })
   })
 
   test('acks nothing when it is too long to read', () => {
-    expect(judgeAnswer(answer(200, { isCut: true }), true, NOW)).toMatchObject({ kind: 'fail' })
+    expect(judgeAnswer(answer(200, { isCut: true }), ['a', 'b', 'c'], NOW)).toMatchObject({
+      kind: 'fail',
+    })
   })
 })
 
