@@ -3,7 +3,7 @@ import { createClient } from '@millrace/client'
 import { TOKEN } from './millrace-server.ts'
 import { placeOrders } from './orders.ts'
 
-const ORDERS_AT_ONCE = 500
+const ORDERS_AT_ONCE = 2000
 const PER_TRANSACTION = 100
 const BATCH_SIZE = 500
 const WORKERS = 2
