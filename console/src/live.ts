@@ -89,8 +89,8 @@ export function useLive(): Live {
 }
 
 /** Seq of the newest change of a source; undefined: not known. */
-export function headOf(overview: Overview | undefined, source: string): number | undefined {
-  return overview?.sources.find(({ name }) => name === source)?.last_seq
+export function headOf(overview: Overview | undefined, sourceName: string): number | undefined {
+  return overview?.sources.find(({ name }) => name === sourceName)?.last_seq
 }
 
 /** Begins to watch; the answer ends it. */

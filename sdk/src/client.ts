@@ -29,7 +29,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const queue = createQueueClient(http)
   return {
     ...queue,
-    consume: (consumer, options) => consume(queue, consumer, options),
+    consume: (consumer, consuming) => consume(queue, consumer, consuming),
     consumers: createConsumers(http),
     sources: createSources(http),
     tokens: createTokens(http),

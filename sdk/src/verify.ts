@@ -91,7 +91,7 @@ function requireHeader(headers: HeadersLike, name: string): string {
 
 function findHeader(headers: HeadersLike, name: string): string | undefined {
   if (headers instanceof Headers) return headers.get(name) ?? undefined
-  const key = Object.keys(headers).find((key) => key.toLowerCase() === name)
+  const key = Object.keys(headers).find((sent) => sent.toLowerCase() === name)
   const value = key === undefined ? undefined : headers[key]
   return typeof value === 'object' ? value[0] : value
 }

@@ -123,10 +123,10 @@ export async function describeTable(
   }
   const columns = row.columns
     .filter(({ published }) => published)
-    .map(({ name, typeOid, identifies }) => ({
-      name,
-      typeOid,
-      key: row.identity === 'f' || identifies,
+    .map((column) => ({
+      name: column.name,
+      typeOid: column.typeOid,
+      key: row.identity === 'f' || column.identifies,
     }))
   const quoted = `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`
   const key = row.key ?? []

@@ -158,7 +158,7 @@ function describeRefusals(definition: RouteDefinition): PathConfig['responses'] 
   if (definition.body) for (const status of [400, 413, 415, 422]) statuses.add(status)
   return Object.fromEntries(
     [...statuses]
-      .sort((a, b) => a - b)
+      .toSorted((a, b) => a - b)
       .map((status) => [status, { $ref: `#/components/responses/Refusal${status}` }]),
   )
 }

@@ -85,7 +85,7 @@ export async function listFullPartitions(
       return { name, before, nextSeq: Number(next_seq ?? 0) }
     })
     .filter(({ before, nextSeq }) => before <= nextSeq)
-    .sort((a, b) => a.before - b.before)
+    .toSorted((a, b) => a.before - b.before)
     .map(({ name, before }) => ({ name, before }))
 }
 

@@ -85,7 +85,7 @@ export class ConsumerFeed implements Feed {
   }
 
   async #loadSetAside(seqs: number[]): Promise<number[]> {
-    const wanted = seqs.filter((seq) => !this.#setAside.has(seq)).sort((a, b) => a - b)
+    const wanted = seqs.filter((seq) => !this.#setAside.has(seq)).toSorted((a, b) => a - b)
     if (wanted.length === 0) return []
     if (this.#setAsideBytes > SET_ASIDE_BYTES_MAX) {
       this.#setAside.clear()

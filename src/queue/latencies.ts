@@ -22,7 +22,7 @@ export class Latencies {
   summarize(nowSecond: number): LatencySummary | null {
     const recent = this.#values
       .filter((_, index) => this.#seconds[index]! > nowSecond - WINDOW_S)
-      .sort()
+      .toSorted()
     if (recent.length === 0) return null
     const at = (share: number): number =>
       Math.round(recent[Math.min(recent.length - 1, Math.floor(recent.length * share))]!)

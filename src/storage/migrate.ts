@@ -104,7 +104,8 @@ export async function findPendingMigrations({
 }
 
 async function readMigrations(): Promise<Migration[]> {
-  const names = (await readdir(MIGRATIONS_DIRECTORY)).filter((name) => name.endsWith('.sql')).sort()
+  const files = await readdir(MIGRATIONS_DIRECTORY)
+  const names = files.filter((name) => name.endsWith('.sql')).toSorted()
   return Promise.all(
     names.map(async (name) => {
       const sql = await readFile(new URL(name, MIGRATIONS_DIRECTORY), 'utf8')

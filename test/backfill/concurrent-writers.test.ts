@@ -105,7 +105,9 @@ describe('a backfill beside writers', () => {
       const held = applyMerging(entries)
       expect(held).toEqual(
         new Map(
-          rows.map((row) => [String(row.id), row] as const).sort((a, b) => (a[0] < b[0] ? -1 : 1)),
+          rows
+            .map((row) => [String(row.id), row] as const)
+            .toSorted((a, b) => (a[0] < b[0] ? -1 : 1)),
         ),
       )
 

@@ -31,8 +31,8 @@ describe('openapi.yaml', () => {
   })
 
   test('names every call, and every body by a schema of its own', () => {
-    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
-      Object.keys(allDefinitions).sort(),
+    expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual(
+      Object.keys(allDefinitions).toSorted(),
     )
     for (const { operationId, requestBody } of operations) {
       const schema = requestBody?.content['application/json']?.schema

@@ -19,7 +19,7 @@ interface Step {
   robbed: boolean
 }
 
-const step = fc.record<Step>({
+const anyStep = fc.record<Step>({
   durationMs: fc.nat(4000),
   outcome: fc.constantFrom('return', 'return', 'return', 'throw', 'later', 'dead'),
   robbed: fc.integer({ min: 0, max: 19 }).map((n) => n === 0),
@@ -98,7 +98,7 @@ describe('workers under random failures, slow handlers, lost leases and a stop i
   test('settle every message, none twice at a time, none after its end, groups in order', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { minLength: 150, maxLength: 300 }),
+        fc.array(anyStep, { minLength: 150, maxLength: 300 }),
         fc.array(fc.option(fc.nat(15)), { minLength: 100, maxLength: 200 }),
         fc.integer({ min: 500, max: 10_000 }),
         fc.constantFrom(0, 2000, 25_000),

@@ -99,8 +99,8 @@ export class Desk<Row> {
     resolve: () => void,
     reject: (error: Error) => void,
   ): ConsumedMessage<Row> {
-    const answer = new Promise<Status>((resolve, reject) => {
-      this.#answering.set(message.ack_id, { resolve, reject })
+    const answer = new Promise<Status>((settled, failed) => {
+      this.#answering.set(message.ack_id, { resolve: settled, reject: failed })
     })
     // Nobody needs to ask how it ended.
     answer.catch(() => {})
@@ -114,8 +114,8 @@ export class Desk<Row> {
       nack: async (options = {}) => (reject(new Nacked(options)), expect('nacked')),
       deadLetter: (reason) => (reject(new PermanentError(reason)), expect('dead_lettered')),
       extend: async () => {
-        const answer = await this.#extend?.(message.ack_id)
-        if (answer?.results[0]?.status !== 'extended') throw new LeaseLostError([message.ack_id])
+        const extended = await this.#extend?.(message.ack_id)
+        if (extended?.results[0]?.status !== 'extended') throw new LeaseLostError([message.ack_id])
       },
     }
     // Not enumerable: a message that is logged or stored is the message.

@@ -142,9 +142,9 @@ export class HandlerPool<Row> {
         links: job.messages.flatMap((it) => readTraceparent(it.metadata.transaction_annotations)),
       },
       async (span) => {
-        const failed = await job.run(handleBatch, schema)
-        for (const error of failed.values()) span.fail(error)
-        return failed
+        const errors = await job.run(handleBatch, schema)
+        for (const error of errors.values()) span.fail(error)
+        return errors
       },
     )
     clearTimeout(timer)

@@ -151,7 +151,7 @@ async function readSince(
     changes.push(...fresh)
     cursor = fresh.length === page.data.length ? page.next_cursor : null
   } while (cursor !== null && changes.length < BEHIND_MAX)
-  return { changes: changes.reverse(), isCut: cursor !== null }
+  return { changes: changes.toReversed(), isCut: cursor !== null }
 }
 
 function showChange({ show, terminal }: Session, change: LoggedChange): void {

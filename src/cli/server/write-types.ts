@@ -60,7 +60,7 @@ class TypeWriter {
       ({ schema, table }, at) => `  ${writeKey(`${schema}.${table}`)}: ${names[at]}\n`,
     )
     const aliases = [...this.#aliases]
-      .sort()
+      .toSorted()
       .map((name) => `type ${name} = ${NUMBERS[this.#numbers][name]}\n`)
     return [
       `// Rows of the source ${source} as they arrive in \`record\`: made by \`millrace types\`.\n` +

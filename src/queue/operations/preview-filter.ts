@@ -81,5 +81,5 @@ async function readNewest(
   const relations = new RelationDirectory(pool, sourceNo)
   // One entry always fits, however large it is.
   const { entries } = await readSeqs(pool, relations, sourceNo, seqs, Number.MAX_SAFE_INTEGER)
-  return entries.reverse()
+  return entries.toReversed()
 }

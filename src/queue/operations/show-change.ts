@@ -43,7 +43,7 @@ export async function showChange(
       const selection = compileSelection(consumer)
       return selection.selectsRelation(entry.relation) && selection.matches(entry) !== false
     })
-    .sort((a, b) => a.name.localeCompare(b.name))
+    .toSorted((a, b) => a.name.localeCompare(b.name))
   return Promise.all(
     selecting.map(async (consumer) =>
       withAck(await findState(db, consumer, entry.seq), findRecentAck(consumer, entry.seq)),

@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
     for (;;) {
       const [next] = [...this.#timers]
         .filter(({ atMs }) => atMs <= untilMs)
-        .sort((a, b) => a.atMs - b.atMs)
+        .toSorted((a, b) => a.atMs - b.atMs)
       if (!next) break
       this.#timers.delete(next)
       this.#nowMs = Math.max(this.#nowMs, next.atMs)

@@ -61,7 +61,7 @@ export class FakeQueue implements QueueClient {
   }
 
   entry(id: number): Entry {
-    const entry = this.entries.find((entry) => entry.id === id)
+    const entry = this.entries.find((candidate) => candidate.id === id)
     if (!entry) throw new Error(`no entry ${id}`)
     return entry
   }
