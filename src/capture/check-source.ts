@@ -1,8 +1,8 @@
 import pg from 'pg'
 
-import { connectSource } from './connect-source.ts'
-import { sqlStateOf } from './capture-failure.ts'
 import { checkTables, type TableTarget } from './check-tables.ts'
+import { connectSource } from './connect-source.ts'
+import { describeUnreachable } from './describe-unreachable.ts'
 import { fail, pass, type SourceCheck } from './source-check.ts'
 import type { SourceConnection } from './source-settings.ts'
 
@@ -39,7 +39,7 @@ export async function checkSource(
   try {
     client = (await connectSource(connection, 'millrace check')).client
   } catch (error) {
-    return [unreachable(connection, error)]
+    return [fail('reachable', describeUnreachable(connection, error), null)]
   }
   try {
     const facts = await readFacts(client, target.slot)
@@ -54,23 +54,10 @@ export async function checkSource(
       await checkOwnStorage(client, target),
     ]
   } catch (error) {
-    return [unreachable(connection, error)]
+    return [fail('reachable', describeUnreachable(connection, error), null)]
   } finally {
     await client.end().catch(() => undefined)
   }
-}
-
-function unreachable(connection: SourceConnection, error: unknown): SourceCheck {
-  const reason = error instanceof Error && error.message !== '' ? error.message : codeOf(error)
-  const where = `${connection.host}:${connection.port}/${connection.database}`
-  const hint =
-    sqlStateOf(error).slice(0, 2) === '28' ? '; check the user, the password and pg_hba.conf' : ''
-  return fail('reachable', `${where} does not let us in: ${reason}${hint}`, null)
-}
-
-/** Node reports several failed addresses at once without a message. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
 }
 
 async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> {
