@@ -7,8 +7,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, 'test/postgres-versions/**'],
     globalSetup: 'test/support/global-setup.ts',
     // Everything waits on signals; the bound only ends what hangs.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
     sequence: { concurrent: false },
   },
