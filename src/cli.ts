@@ -99,13 +99,15 @@ function explainFailure(error: unknown, { stderr }: Terminal): number {
     return error.exitCode
   }
   if (error instanceof UnfitStorageError) {
-    printLine(stderr, redactText(error.message))
-    return EXIT_CODE.failure
+    for (const line of error.message.split('\n')) {
+      printLine(stderr, `MILLRACE_STORAGE_URL: ${redactText(line)}`)
+    }
+    return EXIT_CODE.usage
   }
-  const place = findRefusedPlace(error)
-  if (place !== undefined) {
-    printLine(stderr, `${place}: choose another with --port or MILLRACE_PORT`)
-    return EXIT_CODE.failure
+  const refused = findRefusedPlace(error)
+  if (refused) {
+    printLine(stderr, refused.line)
+    return refused.exitCode
   }
   if (error instanceof Error && error.name === 'AbortError') return EXIT_CODE.interrupted
   printLine(
@@ -115,14 +117,32 @@ function explainFailure(error: unknown, { stderr }: Terminal): number {
   return EXIT_CODE.failure
 }
 
-/** Where the server may not listen, and why; undefined: the failure is another one. */
-function findRefusedPlace(error: unknown): string | undefined {
+/** Where the server cannot listen, why, and what to change; undefined: the failure is another one. */
+function findRefusedPlace(error: unknown): { line: string; exitCode: number } | undefined {
   if (!(error instanceof Error)) return undefined
-  const { code, syscall, address, port } = error as NodeJS.ErrnoException & {
+  const { code, syscall, address, port, hostname } = error as NodeJS.ErrnoException & {
     address?: string
     port?: number
+    hostname?: string
+  }
+  if (syscall === 'getaddrinfo') {
+    const line = `MILLRACE_HOST is not known here: ${hostname}`
+    return { line, exitCode: EXIT_CODE.usage }
   }
   if (syscall !== 'listen') return undefined
-  const reasons: Record<string, string> = { EADDRINUSE: 'is in use', EACCES: 'is not for us' }
-  return code && reasons[code] && `port ${port} at ${address} ${reasons[code]}`
+  switch (code) {
+    case 'EADDRINUSE':
+    case 'EACCES': {
+      const reason = code === 'EACCES' ? 'is not for us' : 'is in use'
+      const line = `port ${port} at ${address} ${reason}: choose another with MILLRACE_PORT, or --port of dev`
+      return { line, exitCode: EXIT_CODE.failure }
+    }
+    case 'EADDRNOTAVAIL':
+      return {
+        line: `MILLRACE_HOST is no address of this machine: ${address}`,
+        exitCode: EXIT_CODE.usage,
+      }
+    default:
+      return undefined
+  }
 }

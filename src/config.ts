@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 
 import type { LogLevel } from './log.ts'
+import { storageUrl } from './storage-url.ts'
 
 export type Role = 'reader' | 'api' | 'push'
 
@@ -45,16 +46,6 @@ const SIZE_UNIT_BYTES = { '': 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30, tb: 2 **
 const RETENTION_MS_MIN = 60_000
 const ADMIN_TOKEN_LENGTH_MIN = 16
 
-const postgresUrl = z.string().refine(
-  (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    return url && /^postgres(ql)?:$/.test(url.protocol) && url.pathname.length > 1
-  },
-  {
-    error: 'must be a Postgres URL with a database, such as postgres://user:password@host/millrace',
-  },
-)
-
 const secretKey = z
   .string()
   .transform((text) => Buffer.from(text, 'base64'))
@@ -69,7 +60,11 @@ const adminToken = z
 
 const port = z
   .string()
-  // Kubernetes sets MILLRACE_PORT=tcp://… in every pod beside a service named millrace.
+  .regex(/^(?!tcp:)/, {
+    error:
+      'must be a number from 0 to 65535; Kubernetes sets tcp://… beside a service named millrace: set it yourself, or enableServiceLinks to false',
+    abort: true,
+  })
   .regex(/^\d{1,5}$/, 'must be a number from 0 to 65535')
   .transform(Number)
   .refine((value) => value <= 65_535, { error: 'must be a number from 0 to 65535' })
@@ -104,7 +99,7 @@ const ranges = z
   })
 
 const environmentSchema = z.object({
-  MILLRACE_STORAGE_URL: postgresUrl,
+  MILLRACE_STORAGE_URL: storageUrl,
   MILLRACE_SECRET_KEY: secretKey.optional(),
   MILLRACE_ADMIN_TOKEN: adminToken.optional(),
   MILLRACE_HOST: z
@@ -187,14 +182,14 @@ export interface DoctorConfig {
 export function readDoctorConfig(environment: Environment, flag?: string): DoctorConfig {
   const url = flag || environment['MILLRACE_STORAGE_URL']
   if (!url) return { storageUrl: undefined, hasSecretKey: undefined }
-  const result = postgresUrl.safeParse(url)
+  const result = storageUrl.safeParse(url)
   if (!result.success) {
     const name = flag ? '--storage-url' : 'MILLRACE_STORAGE_URL'
     throw new ConfigError([`${name} ${result.error.issues[0]!.message}`])
   }
   const isOwn = !flag
   return {
-    storageUrl: url,
+    storageUrl: result.data,
     hasSecretKey: isOwn ? Boolean(environment['MILLRACE_SECRET_KEY']) : undefined,
   }
 }

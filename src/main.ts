@@ -19,6 +19,7 @@ import { Queues } from './queue/queues.ts'
 import type { Database } from './storage/database.ts'
 import { migrate } from './storage/migrate.ts'
 import { VERSION } from './version.ts'
+import { warnOfShortcomings } from './warn-of-shortcomings.ts'
 
 export interface Server {
   /** Where the API is, as a URL; empty in a process without the role `api`. */
@@ -28,7 +29,7 @@ export interface Server {
 }
 
 interface StartOptions {
-  /** Gives up waiting for a storage that does not answer. */
+  /** Gives up starting, as long as that takes where the storage does not answer. */
   signal?: AbortSignal
   /** Requests that are still unanswered after this are cut off, in ms. */
   graceMs?: number
@@ -56,6 +57,8 @@ export async function startServer(
     stops.push(() => database.close())
     const applied = await migrate(database)
     if (applied.length > 0) logger.info('the storage was migrated', { applied })
+    options.signal?.throwIfAborted()
+    await warnOfShortcomings(database, config, logger)
     if (config.configFile !== undefined) {
       const { secretKey } = config
       const environment = options.environment ?? readEnvironment()

@@ -1,18 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import type { Logger } from './log.ts'
+import { checkStorage, type StorageCheck } from './storage/check-storage.ts'
 import { openDatabase, type Database } from './storage/database.ts'
 
 const RETRY_MS_MIN = 250
 const RETRY_MS_MAX = 5000
-const VERSION_MIN = 140_000
 
-/** Waiting does not mend these: who logs in, where to, and what they may do. */
-const FINAL_CODES = /^(28|3D|42)/
+/**
+ * Waiting does not mend these: who logs in, where to, and what they may do; a file of
+ * certificates that is not there; a certificate that is not what the URL asks for.
+ */
+const FINAL_CODES = /^(28|3D|42|ERR_TLS|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/
+/** Of pg, without a code. */
+const FINAL_MESSAGES = /does not support SSL connections|requires specifying a CA/
+/** These may be better in a moment. */
+const PASSING_CHECKS: readonly StorageCheck['name'][] = ['reachable', 'connections']
 
 /**
  * Opens the storage and waits, for as long as it takes, until it answers.
- * @throws Error where waiting is of no use, and when `signal` aborts
+ * @throws UnfitStorageError where waiting is of no use; what `signal` was aborted with
  */
 export async function openStorage(
   url: string,
@@ -22,6 +29,7 @@ export async function openStorage(
   const database = openDatabase(url)
   try {
     await waitForAnswer(database, logger, signal)
+    await refuseUnlessFit(database)
     return database
   } catch (error) {
     await database.close()
@@ -38,17 +46,10 @@ async function waitForAnswer(
   for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
     signal?.throwIfAborted()
     try {
-      const { rows } = await pool.query<{ version: number }>(
-        "select current_setting('server_version_num')::int as version",
-      )
-      const version = rows[0]?.version ?? 0
-      if (version >= VERSION_MIN) return
-      throw new UnfitStorageError(
-        `the storage at ${place} is Postgres ${Math.floor(version / 10_000)}; 14 or newer is needed`,
-      )
+      await pool.query('select')
+      return
     } catch (error) {
       const reason = describeFailure(error)
-      if (error instanceof UnfitStorageError) throw error
       if (isFinal(error)) {
         throw new UnfitStorageError(`the storage at ${place} refuses: ${reason}`, { cause: error })
       }
@@ -58,18 +59,29 @@ async function waitForAnswer(
   }
 }
 
-/** The storage is there, and is not one that can be used. */
+async function refuseUnlessFit(database: Database): Promise<void> {
+  const failed = (await checkStorage(database)).filter(
+    ({ name, status }) => status === 'fail' && !PASSING_CHECKS.includes(name),
+  )
+  if (failed.length === 0) return
+  const place = describePlace(database.url)
+  const lines = failed.map(({ detail, sql }) =>
+    sql === null ? detail : `${detail}; run there: ${sql.replaceAll('\n', ' ')}`,
+  )
+  throw new UnfitStorageError(
+    lines.map((line) => `the storage at ${place} cannot be used: ${line}`).join('\n'),
+  )
+}
+
+/** What `MILLRACE_STORAGE_URL` names is no storage for us; a line for each reason. */
 export class UnfitStorageError extends Error {
   override readonly name = 'UnfitStorageError'
 }
 
 function isFinal(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    FINAL_CODES.test(error.code)
-  )
+  if (!(error instanceof Error)) return false
+  const { code = '', syscall } = error as NodeJS.ErrnoException
+  return FINAL_CODES.test(code) || FINAL_MESSAGES.test(error.message) || syscall === 'open'
 }
 
 function describeFailure(error: unknown): string {

@@ -60,6 +60,30 @@ describe('readConfig', () => {
     })
   })
 
+  test.for(['require', 'verify-ca', 'verify-full', 'disable'])(
+    'means by sslmode=%s what libpq means',
+    (mode) => {
+      const { storageUrl } = readConfig({
+        MILLRACE_STORAGE_URL: `postgres://db/millrace?sslmode=${mode}`,
+      })
+
+      expect(new URL(storageUrl).searchParams.get('uselibpqcompat')).toBe('true')
+      expect(new URL(storageUrl).searchParams.get('sslmode')).toBe(mode)
+    },
+  )
+
+  test('takes no sslmode that leaves open whether there is TLS', () => {
+    expect(explain({ MILLRACE_STORAGE_URL: 'postgres://db/millrace?sslmode=prefer' })).toEqual([
+      'MILLRACE_STORAGE_URL must have one of these as its sslmode, or none: disable, require, verify-ca, verify-full',
+    ])
+  })
+
+  test('knows where a port like tcp://10.0.0.1:4400 comes from', () => {
+    expect(explain({ ...MINIMUM, MILLRACE_PORT: 'tcp://10.0.0.1:4400' })).toEqual([
+      expect.stringContaining('enableServiceLinks'),
+    ])
+  })
+
   test('takes an empty variable for an absent one', () => {
     expect(explain({ ...MINIMUM, MILLRACE_PORT: '', MILLRACE_SECRET_KEY: '' })).toEqual([])
     expect(explain({ MILLRACE_STORAGE_URL: '' })).toEqual(['MILLRACE_STORAGE_URL is missing'])

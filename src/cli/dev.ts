@@ -3,10 +3,11 @@ import type { Command } from 'commander'
 import { ConfigError, readConfig, type Config } from '../config.ts'
 import type { DevServer } from '../dev/dev.ts'
 import { SetUpError } from '../dev/set-up-error.ts'
+import { EmbeddedPostgresError } from '../embedded/embedded-postgres-error.ts'
 import { createLogger } from '../log.ts'
-import { CommandError } from './exit-code.ts'
+import { CommandError, EXIT_CODE } from './exit-code.ts'
 import { createProgress } from './progress.ts'
-import { listenForStop } from './stop-signal.ts'
+import { listenForStop, waitForStop } from './stop-signal.ts'
 import { printLine, type Terminal } from './terminal.ts'
 
 /** Below the current directory, kept between runs. */
@@ -44,36 +45,58 @@ export function addDevCommand(program: Command, terminal: Terminal): void {
 async function runDev(terminal: Terminal, flags: DevFlags): Promise<void> {
   const { stdout, paint } = terminal
   const config = readDevConfig(terminal, flags)
-  const stopping = listenForStop(terminal.environment)
+  const signal = listenForStop(terminal.environment)
+  const sayStopping = (): void => printLine(stdout, paint('gray', 'stopping …'))
+  signal.addEventListener('abort', sayStopping)
   const failed = Promise.withResolvers<string>()
-  // Loaded when needed: the other commands answer sooner without it.
-  const { startDev } = await import('../dev/dev.ts')
-  const server = await startDev({
-    directory: flags.data,
-    config,
-    withDemo: flags.demo,
-    ...(flags.source === undefined ? {} : { sourceUrl: flags.source }),
-    logger: createLogger({
-      level: terminal.environment['MILLRACE_LOG_LEVEL'] ? config.logLevel : 'warn',
-      pretty: true,
-      stream: terminal.stderr,
-      colors: terminal.hasColors,
-    }),
-    progress: createProgress(terminal),
-    onOrder: (service, orderId, text) =>
-      printLine(stdout, `${paint('cyan', service.padEnd(10))} order ${orderId}: ${text}`),
-    onFailure: failed.resolve,
-  }).catch(rethrowPlainly)
-  const stopped = new Promise<undefined>((resolve) => {
-    if (stopping.aborted) resolve(undefined)
-    stopping.addEventListener('abort', () => resolve(undefined), { once: true })
-  })
-  if (!stopping.aborted) printWelcome(terminal, server, flags)
-  const failure = await Promise.race([failed.promise, stopped])
-  printLine(stdout, paint('gray', 'stopping …'))
-  await server.stop()
-  if (failure !== undefined) throw new CommandError(failure)
+  const server = await start(terminal, flags, config, signal, failed.resolve)
+  if (server) {
+    const failure = await Promise.race([failed.promise, waitForStop(signal)])
+    if (failure !== undefined) sayStopping()
+    await server.stop()
+    if (failure !== undefined) throw new CommandError(failure)
+  }
   printLine(stdout, paint('gray', 'stopped; the next start goes on from here'))
+}
+
+/** Undefined: it was stopped before all of it ran, and nothing of it does. */
+async function start(
+  terminal: Terminal,
+  flags: DevFlags,
+  config: Config,
+  signal: AbortSignal,
+  onFailure: (reason: string) => void,
+): Promise<DevServer | undefined> {
+  const { stdout, paint } = terminal
+  const progress = createProgress(terminal, signal)
+  try {
+    // Loaded when needed: the other commands answer sooner without it.
+    const { startDev } = await progress('loading', () => import('../dev/dev.ts'))
+    const server = await startDev({
+      directory: flags.data,
+      config,
+      withDemo: flags.demo,
+      ...(flags.source === undefined ? {} : { sourceUrl: flags.source }),
+      logger: createLogger({
+        level: terminal.environment['MILLRACE_LOG_LEVEL'] ? config.logLevel : 'warn',
+        pretty: true,
+        stream: terminal.stderr,
+        colors: terminal.hasColors,
+      }),
+      signal,
+      progress,
+      onOrder: (service, orderId, text) =>
+        printLine(stdout, `${paint('cyan', service.padEnd(10))} order ${orderId}: ${text}`),
+      onFailure,
+    })
+    if (!signal.aborted) printWelcome(terminal, server, flags)
+    return server
+  } catch (error) {
+    if (signal.aborted) return undefined
+    throw isForeseen(error)
+      ? new CommandError(error.message, EXIT_CODE.failure, { cause: error })
+      : error
+  }
 }
 
 /** The same variables as `serve`, but for what the directory holds. */
@@ -96,9 +119,9 @@ function readDevConfig({ environment }: Terminal, flags: DevFlags): Config {
   })
 }
 
-function rethrowPlainly(error: unknown): never {
-  if (error instanceof SetUpError) throw new CommandError(error.message)
-  throw error
+/** Its message is all there is to say. */
+function isForeseen(error: unknown): error is Error {
+  return error instanceof SetUpError || error instanceof EmbeddedPostgresError
 }
 
 function printWelcome(terminal: Terminal, server: DevServer, flags: DevFlags): void {

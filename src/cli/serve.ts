@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { ConfigError, readConfig } from '../config.ts'
 import { ConfigurationFileError } from '../configuration/configuration-error.ts'
 import { createLogger } from '../log.ts'
-import { listenForStop } from './stop-signal.ts'
+import { listenForStop, waitForStop } from './stop-signal.ts'
 import type { Terminal } from './terminal.ts'
 
 const EXAMPLES = `
@@ -40,11 +40,7 @@ async function serve(terminal: Terminal): Promise<void> {
       throw error instanceof ConfigurationFileError ? new ConfigError(error.lines) : error
     },
   )
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true })
-    })
-  }
+  await waitForStop(signal)
   logger.info('stopping')
   await server.stop()
   logger.info('stopped')

@@ -36,6 +36,14 @@ export function listenForStop(environment: Environment = {}): AbortSignal {
   return stopping.signal
 }
 
+/** Resolves when it is time to stop, at once where it is already. */
+export function waitForStop(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+}
+
 /**
  * npm runs scripts in a shell, and that does not pass signals on: who ends npm
  * ends the shell, and we only see that our parent is another one.

@@ -19,8 +19,10 @@ export async function applyFile(
   options: { secretKey: Buffer | undefined; environment: Environment; logger: Logger },
 ): Promise<void> {
   const { secretKey, environment, logger } = options
-  const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw new ConfigurationFileError(path, [{ message: error.message }], { cause: error })
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    const message = `MILLRACE_CONFIG cannot be read: ${reason}`
+    throw new ConfigurationFileError(path, [{ message }], { cause: error })
   })
   const { configuration, locate } = readConfiguration(path, text, environment)
   try {

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 
+import { SetUpError } from './set-up-error.ts'
+
 const SECRET_MODE = 0o600
 
 /** What `millrace dev` keeps between runs. Secrets are files that only their owner can read. */
@@ -16,9 +18,21 @@ export interface DevDirectory {
   readonly isNew: boolean
 }
 
-/** Opens the directory; what is missing in it is made. */
+/**
+ * Opens the directory; what is missing in it is made.
+ * @throws SetUpError where it cannot be made, or written to
+ */
 export async function openDevDirectory(directory: string): Promise<DevDirectory> {
   const path = resolve(directory)
+  try {
+    return await fillDirectory(path)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw new SetUpError(`nothing can be kept in ${path}: ${error.message}`, { cause: error })
+  }
+}
+
+async function fillDirectory(path: string): Promise<DevDirectory> {
   await mkdir(path, { recursive: true })
   const isNew = !(await exists(join(path, TOKEN_FILE)))
   // Whoever keeps the directory in a project of their own does not commit it by accident.
@@ -69,4 +83,9 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Of the operating system: no permission, no space, a file where a directory is to be. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
 }

@@ -1,15 +1,14 @@
 import pg from 'pg'
 
-import { createClient, type Client } from '@millrace/client'
+import { createClient } from '@millrace/client'
 
 import type { Config } from '../config.ts'
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../embedded/postgres.ts'
 import type { Logger } from '../log.ts'
 import { startServer, type Server } from '../main.ts'
-import { createDemoWorker, DEMO_SERVICES } from './demo-services.ts'
-import { createOrders, DemoShop } from './demo-shop.ts'
 import { openDevDirectory, readShopUrl, saveShopUrl, type DevDirectory } from './dev-directory.ts'
-import { connectSource, createConsumer } from './set-up.ts'
+import { connectSource } from './set-up.ts'
+import { startDemo } from './start-demo.ts'
 
 export interface DevOptions {
   /** Where everything is kept between runs. */
@@ -20,6 +19,8 @@ export interface DevOptions {
   /** A database of the user's, to capture instead of the demo's. */
   sourceUrl?: string
   logger: Logger
+  /** Gives up starting, and ends what was started. */
+  signal: AbortSignal
   /** Wraps what may take long, to say so. */
   progress: <T>(label: string, work: () => Promise<T>) => Promise<T>
   /** A demo service did something with an order. */
@@ -40,14 +41,15 @@ export interface DevServer {
 const POSTGRES_PORT = 4401
 const STORAGE_DATABASE = 'millrace'
 const SHOP_DATABASE = 'shop'
-const SHOP_CONNECTIONS_MAX = 2
-const ORDER_EVERY_MS = 1000
-/** Of the two seconds that stopping may take. */
-const WORKER_GRACE_MS = 300
+/** Of the two seconds that stopping may take; the services have taken theirs before. */
 const REQUEST_GRACE_MS = 300
 const POSTGRES_STOP_MS = 1300
 
-/** Everything on this machine: Postgres, the server, and a shop with its three services. */
+/**
+ * Everything on this machine: Postgres, the server, and a shop with its three services.
+ * @throws SetUpError, EmbeddedPostgresError: a sentence for whoever started it;
+ *   what `signal` was aborted with, once all has ended
+ */
 export async function startDev(options: DevOptions): Promise<DevServer> {
   const stops: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
@@ -66,13 +68,14 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
           adminToken: directory.adminToken,
         },
         options.logger,
-        { graceMs: REQUEST_GRACE_MS },
+        { graceMs: REQUEST_GRACE_MS, signal: options.signal },
       ),
     )
     stops.push(() => server.stop())
     const shopUrl = postgres.urlOf(SHOP_DATABASE)
     await saveShopUrl(directory, shopUrl)
     const source = await connectDatabase(server, directory, shopUrl, options, stops)
+    options.signal.throwIfAborted()
     return { address: server.address, directory, shopUrl, source, stop }
   } catch (error) {
     await stop()
@@ -82,7 +85,7 @@ export async function startDev(options: DevOptions): Promise<DevServer> {
 
 async function startPostgres(
   directory: DevDirectory,
-  { progress, onFailure }: DevOptions,
+  { progress, onFailure, signal }: DevOptions,
 ): Promise<EmbeddedPostgres> {
   // The port of the last run, where it is free: the source says it until it is told another.
   const lastUrl = await readShopUrl(directory.path)
@@ -93,11 +96,12 @@ async function startPostgres(
       password: directory.postgresPassword,
       port: lastUrl === undefined ? POSTGRES_PORT : Number(new URL(lastUrl).port),
       stopMsMax: POSTGRES_STOP_MS,
+      signal,
       onCrash: (log) => onFailure(`Postgres ended by itself: ${log}`),
     }),
   )
   try {
-    await createDatabases(postgres.urlOf(), [STORAGE_DATABASE, SHOP_DATABASE])
+    await createDatabases(postgres.urlOf(), [STORAGE_DATABASE, SHOP_DATABASE], signal)
     return postgres
   } catch (error) {
     await postgres.stop()
@@ -105,12 +109,17 @@ async function startPostgres(
   }
 }
 
-async function createDatabases(adminUrl: string, names: readonly string[]): Promise<void> {
+async function createDatabases(
+  adminUrl: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const client = new pg.Client(adminUrl)
   await client.connect()
   try {
     const { rows } = await client.query<{ datname: string }>('select datname from pg_database')
     for (const name of names) {
+      signal.throwIfAborted()
       if (!rows.some(({ datname }) => datname === name)) {
         await client.query(`create database ${pg.escapeIdentifier(name)}`)
       }
@@ -130,52 +139,16 @@ async function connectDatabase(
 ): Promise<string | undefined> {
   const client = createClient({ baseUrl: server.address, token: directory.adminToken })
   if (options.sourceUrl !== undefined) {
-    const { sourceUrl } = options
+    const { sourceUrl, signal } = options
     const name = nameSource(sourceUrl)
-    await options.progress(`connecting ${name}`, () => connectSource(client, name, sourceUrl))
+    await options.progress(`connecting ${name}`, () =>
+      connectSource(client, name, sourceUrl, signal),
+    )
     return name
   }
   if (!options.withDemo) return undefined
-  await startDemo(client, shopUrl, options, stops)
+  await startDemo(client, { name: SHOP_DATABASE, url: shopUrl }, options, stops)
   return SHOP_DATABASE
-}
-
-async function startDemo(
-  client: Client,
-  shopUrl: string,
-  options: DevOptions,
-  stops: (() => Promise<void>)[],
-): Promise<void> {
-  const pool = new pg.Pool({
-    connectionString: shopUrl,
-    application_name: 'demo shop',
-    max: SHOP_CONNECTIONS_MAX,
-  })
-  pool.on('error', () => {})
-  stops.push(() => pool.end())
-  await options.progress('setting up the shop', async () => {
-    await createOrders(pool)
-    await connectSource(client, SHOP_DATABASE, shopUrl)
-    for (const { name } of DEMO_SERVICES) {
-      await createConsumer(client, name, { source: SHOP_DATABASE, tables: ['public.orders'] })
-    }
-  })
-  const workers = DEMO_SERVICES.map((service) => createDemoWorker(client, service, options.onOrder))
-  stops.push(async () => {
-    await Promise.all(workers.map((worker) => worker.stop({ graceMs: WORKER_GRACE_MS })))
-  })
-  for (const worker of workers) {
-    worker
-      .run()
-      .catch((error: unknown) => options.onFailure(`a demo service ended: ${String(error)}`))
-  }
-  const shop = new DemoShop({
-    pool,
-    everyMs: ORDER_EVERY_MS,
-    onError: (error) => options.logger.warn('an order could not be placed', { error }),
-  })
-  stops.push(() => shop.stop())
-  shop.start()
 }
 
 /** A source's name from that of its database. */

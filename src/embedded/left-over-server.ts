@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
+import { EmbeddedPostgresError } from './embedded-postgres-error.ts'
+
 const run = promisify(execFile)
 const STEP_MS = 20
 const FAST_STOP_MS_MAX = 5000
@@ -42,7 +44,9 @@ export async function stopLeftOverServer({ pid }: LeftOverServer): Promise<void>
       await delay(STEP_MS)
     }
   }
-  throw new Error(`the Postgres that an earlier run left behind (process ${pid}) does not end`)
+  throw new EmbeddedPostgresError(
+    `the Postgres that an earlier run left behind (process ${pid}) does not end`,
+  )
 }
 
 /** Whether the process is a Postgres whose data is in the directory. */

@@ -1,6 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
 
+import { EmbeddedPostgresError } from './embedded-postgres-error.ts'
+
 const run = promisify(execFile)
 
 /** Whom the server runs as: undefined members mean whoever runs this program. */
@@ -20,13 +22,13 @@ export async function findPostgresAccount(): Promise<PostgresAccount> {
   try {
     await createUser('postgres')
   } catch (error) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       'Postgres does not run as root, and the user "postgres" could not be made; run Millrace as another user',
       { cause: error },
     )
   }
   const made = await lookUpUser('postgres')
-  if (!made) throw new Error('the user "postgres" was made but cannot be looked up')
+  if (!made) throw new EmbeddedPostgresError('the user "postgres" was made but cannot be looked up')
   return made
 }
 

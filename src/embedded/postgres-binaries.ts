@@ -2,6 +2,8 @@ import { chmod, lstat, readFile, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 
+import { EmbeddedPostgresError } from './embedded-postgres-error.ts'
+
 /** A Postgres distribution on disk: `bin`, `lib` and `share` below one directory. */
 export interface PostgresBinaries {
   readonly directory: string
@@ -17,7 +19,7 @@ const OWN_PACKAGE = 'embedded-postgres'
  * `entry` (a file of another `embedded-postgres`, of another major; absent: ours). We start it ourselves: the
  * package's own class shuts servers down on any signal, before our readers have
  * let go of them, and lets Ctrl-C of the terminal reach them directly.
- * @throws Error where the package has none for this platform
+ * @throws EmbeddedPostgresError where the package has none for this platform
  */
 export async function findPostgresBinaries(
   entry = createRequire(import.meta.url).resolve(OWN_PACKAGE),
@@ -30,7 +32,7 @@ export async function findPostgresBinaries(
   try {
     library = require.resolve(name)
   } catch (error) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `there is no embedded Postgres for ${platform} on ${process.arch} (the package ${name} is not installed); ` +
         'use `millrace serve` with a Postgres of your own',
       { cause: error },

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
+import { EmbeddedPostgresError } from './embedded-postgres-error.ts'
 import { canRun, canWriteTo, type PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 
@@ -50,7 +51,7 @@ async function placeBinaries(
     canRun(account, join(place, 'bin', 'postgres'), ['--version'])
   if (await works(directory)) return directory
   if (account.uid === undefined) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `the embedded Postgres does not run here (tried: ${join(directory, 'bin', 'postgres')} --version); ` +
         'use `millrace serve` with a Postgres of your own',
     )
@@ -65,7 +66,9 @@ async function placeBinaries(
   await rm(copy, { recursive: true, force: true })
   await rename(partial, copy)
   if (await works(copy)) return copy
-  throw new Error(`the embedded Postgres was copied to ${copy} and does not run there either`)
+  throw new EmbeddedPostgresError(
+    `the embedded Postgres was copied to ${copy} and does not run there either`,
+  )
 }
 
 async function placeData(account: PostgresAccount, options: FindPlaceOptions): Promise<string> {
@@ -112,7 +115,7 @@ async function openSharedDirectory(account: PostgresAccount): Promise<string> {
       // Read-only or not ours: the next one.
     }
   }
-  throw new Error(
+  throw new EmbeddedPostgresError(
     `the user "postgres" can reach none of ${candidates.join(', ')}; run Millrace as another user than root`,
   )
 }

@@ -184,7 +184,10 @@ async function checkSecrets({ pool }: Database, hasSecretKey: boolean): Promise<
   return {
     name: 'secrets',
     status: count > 0 ? 'fail' : 'warn',
-    detail: `MILLRACE_SECRET_KEY is missing: ${count} passwords of sources cannot be read, and none be stored`,
+    detail:
+      count > 0
+        ? `MILLRACE_SECRET_KEY is missing: ${count} passwords of sources cannot be read, and none be stored`
+        : 'MILLRACE_SECRET_KEY is missing: no password of a source can be stored',
     sql: null,
   }
 }

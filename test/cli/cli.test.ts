@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { describe, expect } from 'vitest'
 
 import manifest from '../../package.json' with { type: 'json' }
-import { test } from '../support/database.ts'
+import { test, uniqueName } from '../support/database.ts'
 import { findFreePort } from '../support/postgres.ts'
 import { runMillrace } from '../support/run-millrace.ts'
 
@@ -104,19 +104,65 @@ describe('millrace serve', () => {
 
     expect(await run.ended).toBe(1)
     expect(run.lines).toEqual([
-      `port ${port} at 127.0.0.1 is in use: choose another with --port or MILLRACE_PORT`,
+      `port ${port} at 127.0.0.1 is in use: choose another with MILLRACE_PORT, or --port of dev`,
     ])
     holder.close()
   })
 
-  test('ends with 1 and a sentence where waiting is of no use', async ({ shop }) => {
+  test.for([
+    ['a database that is not there', { database: 'not_there' }, 'database "not_there" does not'],
+    ['a wrong password', { password: 'hunter22' }, 'password authentication failed'],
+    ['TLS where there is none', { query: 'sslmode=require' }, 'does not support SSL'],
+    ['a file of certificates that is not there', { query: 'sslrootcert=/no.pem' }, '/no.pem'],
+  ] as const)('ends with 2 and a sentence for %s', async ([, change, reason], { shop }) => {
+    const url = new URL(shop.url)
+    if ('database' in change) url.pathname = change.database
+    if ('password' in change) url.password = change.password
+    if ('query' in change) url.search = change.query
+
+    const run = runMillrace(['serve'], { environment: { MILLRACE_STORAGE_URL: url.href } })
+
+    expect(await run.ended).toBe(2)
+    expect(run.lines).toHaveLength(1)
+    expect(run.lines[0]).toMatch(/^MILLRACE_STORAGE_URL: the storage at .* refuses: /)
+    expect(run.lines[0]).toContain(reason)
+    expect(run.readText()).not.toContain('hunter22')
+  })
+
+  test('ends with 2 and the SQL that mends it where the role may not make a schema', async ({
+    shop,
+  }) => {
+    const role = uniqueName('weak')
+    await shop.query(`create role ${role} login password 'weak'`)
+    const url = new URL(shop.url)
+    url.username = role
+    url.password = 'weak'
+
+    const run = runMillrace(['serve'], { environment: { MILLRACE_STORAGE_URL: url.href } })
+
+    expect(await run.ended).toBe(2)
+    expect(run.lines).toEqual([
+      expect.stringContaining(`run there: grant create on database "${shop.name}" to "${role}";`),
+    ])
+    await shop.query(`drop role ${role}`)
+  })
+
+  test.for([
+    ['is no address of this machine', { MILLRACE_HOST: '192.0.2.1' }],
+    ['is not known here', { MILLRACE_HOST: 'nowhere.invalid' }],
+    ['there is no such file', { MILLRACE_CONFIG: '/no/millrace.yaml' }],
+  ] as const)('ends with 2 and one line: %s', async ([line, environment], { storage }) => {
     const run = runMillrace(['serve'], {
-      environment: { MILLRACE_STORAGE_URL: `${shop.url}_that_is_not_there` },
+      environment: {
+        MILLRACE_STORAGE_URL: storage.url,
+        MILLRACE_PORT: '0',
+        MILLRACE_LOG_LEVEL: 'error',
+        ...environment,
+      },
     })
 
-    expect(await run.ended).toBe(1)
-    expect(run.lines).toHaveLength(1)
-    expect(run.lines[0]).toContain('does not exist')
+    expect(await run.ended).toBe(2)
+    expect(run.lines).toEqual([expect.stringContaining(line)])
   })
 })
 

@@ -1,20 +1,24 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 
 import { findFreePort } from '../../src/embedded/free-port.ts'
+import { findLeftOverServer } from '../../src/embedded/left-over-server.ts'
 import { findPostgresAccount } from '../../src/embedded/postgres-account.ts'
 import { findPostgresBinaries } from '../../src/embedded/postgres-binaries.ts'
 import { findPostgresPlace } from '../../src/embedded/postgres-place.ts'
 import { startEmbeddedPostgres } from '../../src/embedded/postgres.ts'
 
 const HOLDER = new URL('./postgres-holder.ts', import.meta.url).pathname
+/** How often is looked, and how long, for what happens in another process; in ms. */
+const WAIT = { interval: 1, timeout: 120_000 }
 const isRoot = process.getuid?.() === 0
 
 let directory: string
@@ -124,6 +128,53 @@ describe('startEmbeddedPostgres', () => {
     expect(server.port).not.toBe(port)
     await server.stop()
     taken.close()
+  })
+
+  test('gives up making its data when it is told to, and begins anew the next time', async () => {
+    const data = join(directory, 'data')
+    const stopping = new AbortController()
+    const start = startEmbeddedPostgres({
+      directory: data,
+      password: 'secret',
+      signal: stopping.signal,
+    })
+    const outcome = start.catch((error: unknown) => error)
+    await vi.waitUntil(() => existsSync(join(`${data}.partial`, 'PG_VERSION')), WAIT)
+
+    stopping.abort(new Error('no more of this'))
+
+    expect(await outcome).toEqual(new Error('no more of this'))
+    expect(await readdir(data)).toEqual([])
+    const server = await startEmbeddedPostgres({ directory: data, password: 'secret' })
+    expect(await query(server.urlOf(), 'select 1 as one')).toEqual([{ one: 1 }])
+    await server.stop()
+  })
+
+  test('gives up starting when it is told to, and leaves nothing running', async () => {
+    const options = { directory: join(directory, 'data'), password: 'secret' }
+    const first = await startEmbeddedPostgres(options)
+    await first.stop()
+    const stopping = new AbortController()
+    const start = startEmbeddedPostgres({ ...options, signal: stopping.signal })
+    const outcome = start.catch((error: unknown) => error)
+    await vi.waitUntil(() => existsSync(join(first.dataDirectory, 'postmaster.pid')), WAIT)
+
+    stopping.abort(new Error('no more of this'))
+
+    expect(await outcome).toEqual(new Error('no more of this'))
+    expect(await findLeftOverServer(first.dataDirectory)).toBeUndefined()
+  })
+
+  test('says so where the data has another password, and leaves nothing running', async () => {
+    const options = { directory: join(directory, 'data'), password: 'secret' }
+    const first = await startEmbeddedPostgres(options)
+    await first.stop()
+
+    await expect(startEmbeddedPostgres({ ...options, password: 'forgotten' })).rejects.toThrow(
+      'was made with another password',
+    )
+
+    expect(await findLeftOverServer(first.dataDirectory)).toBeUndefined()
   })
 
   test('leaves a directory alone that holds something else', async () => {

@@ -173,7 +173,7 @@ class TableCopy {
 
   #textOf(row: Row): string {
     const members = Object.entries(this.#toPresent(row))
-    return JSON.stringify(members.sort(([a], [b]) => (a < b ? -1 : 1)))
+    return JSON.stringify(members.toSorted(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   /** As the row would be read now: DDL since gave it columns, took some, and called others anew. */
