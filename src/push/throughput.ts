@@ -1,7 +1,8 @@
 import type { Clock } from './clock.ts'
 
-const SPAN_MS = 200
-const WEIGHT = 0.3
+/** Short: until the rate is known too little is leased ahead, and slots stand empty. */
+const SPAN_MS = 50
+const WEIGHT = 0.5
 
 /** How many messages a second get through, of late. */
 export class Throughput {
