@@ -21,6 +21,9 @@ test('the fan-out workers handle every order once each, and stop when told to', 
     // Shipping refuses the one without an address.
     running.map((service, index) => service.waitForLines(/^order/, [5, 4, 5][index])),
   )
+  // The one that shipping refuses says nothing.
+  const deadOf = async () => (await server.client.consumers.stats('shipping')).dead
+  await expect.poll(deadOf, { timeout: 20_000 }).toBe(1)
   const codes = await Promise.all(running.map((service) => service.stop()))
 
   expect(codes).toEqual([0, 0, 0])

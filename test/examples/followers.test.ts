@@ -51,7 +51,8 @@ test('the audit log has every change once, with who and from what, also after a 
 
   await server.client.consumers.seek('audit-log', { to: 'earliest' })
   await audit.waitForLines(/^0 of \d+ written down$/)
-  await expect.poll(async () => (await server.client.consumers.stats('audit-log')).backlog).toBe(0)
+  const backlogOf = async () => (await server.client.consumers.stats('audit-log')).backlog
+  await expect.poll(backlogOf, { timeout: 20_000 }).toBe(0)
 
   expect(await audit.stop()).toBe(0)
   const { rows } = await shop.query(

@@ -11,6 +11,10 @@ import {
 
 const [consumer = '', mode = '', seed = '1'] = process.argv.slice(2)
 
+const isFrozen = mode === 'frozen'
+/** A busy one must not lose a lease because the machine stands still for a moment. */
+const VISIBILITY_MS = isFrozen ? 1000 : 3000
+
 /** The same failures for the same seed. */
 let state = Number(seed)
 function random(): number {
@@ -22,13 +26,13 @@ const say = (event: string, message: Message, more: object = {}): void =>
   console.log(JSON.stringify({ event, seq: message.metadata.commit_lsn / 100, ...more }))
 
 async function work(signal: AbortSignal): Promise<void> {
-  if (mode === 'frozen') {
+  if (isFrozen) {
     // The event loop stands still for longer than the lease lasts.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3 * VISIBILITY_MS)
     return
   }
   const chance = random()
-  if (chance < 0.05) await delay(1500, undefined, { signal })
+  if (chance < 0.03) await delay(1.5 * VISIBILITY_MS, undefined, { signal })
   else await delay(random() * 30, undefined, { signal })
   if (chance > 0.95) throw new PermanentError('by chance')
   if (chance > 0.85) throw new RetryLater(0)
@@ -37,9 +41,9 @@ async function work(signal: AbortSignal): Promise<void> {
 
 const worker = createWorker(createClient(), {
   consumer,
-  concurrency: mode === 'frozen' ? 1 : 20,
-  batchSize: mode === 'frozen' ? 1 : 25,
-  visibilityTimeoutMs: 1000,
+  concurrency: isFrozen ? 1 : 20,
+  batchSize: isFrozen ? 1 : 25,
+  visibilityTimeoutMs: VISIBILITY_MS,
   async handle(message, { signal }) {
     say('begin', message)
     try {
