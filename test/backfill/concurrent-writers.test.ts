@@ -5,7 +5,7 @@ import { describe, expect } from 'vitest'
 
 import type { LogEntry } from '../../src/log/entry.ts'
 import { makeSource, until } from '../capture/capture-harness.ts'
-import { Random } from '../e2e/support/random.ts'
+import { Random } from '../support/random.ts'
 import { test } from '../support/database.ts'
 import {
   applyEntries,

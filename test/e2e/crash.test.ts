@@ -6,7 +6,7 @@ import { holdFlush } from './support/hold-flush.ts'
 import { OrderConsumer } from './support/order-consumer.ts'
 import { formatChange, ORDERS, OrderWriter } from './support/order-writer.ts'
 import { Progress } from './support/progress.ts'
-import { chooseSeed, Random } from './support/random.ts'
+import { chooseSeed, Random } from '../support/random.ts'
 import { connectShop, killServers, startServer, type ServerProcess } from './support/serve.ts'
 
 /** `MILLRACE_TEST_ORDERS=100000` for the full size. */

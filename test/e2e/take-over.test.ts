@@ -5,7 +5,7 @@ import { test, uniqueName } from '../support/database.ts'
 import { OrderConsumer } from './support/order-consumer.ts'
 import { ORDERS, OrderWriter } from './support/order-writer.ts'
 import { Progress } from './support/progress.ts'
-import { chooseSeed, Random } from './support/random.ts'
+import { chooseSeed, Random } from '../support/random.ts'
 import { connectShop, killServers, startServer } from './support/serve.ts'
 
 /** What a standby may take. Above the two seconds of its poll it is the machine that is slow. */

@@ -36,13 +36,17 @@ interface Fixtures {
   shop: { url: string; name: string; query: pg.Client['query'] }
 }
 
-async function useStorage(use: (storage: Database) => Promise<void>): Promise<void> {
+/** A migrated storage for as long as the callback takes. */
+export async function withStorage(use: (storage: Database) => Promise<void>): Promise<void> {
   const name = uniqueName()
   await runAdmin(`create database ${name} template ${TEMPLATE_NAME}`)
   const database = openDatabase(urlOfDatabase(name))
-  await use(database)
-  await database.close()
-  await runAdmin(`drop database ${name} with (force)`)
+  try {
+    await use(database)
+  } finally {
+    await database.close()
+    await runAdmin(`drop database ${name} with (force)`)
+  }
 }
 
 async function useShop(use: (shop: Fixtures['shop']) => Promise<void>): Promise<void> {
@@ -58,13 +62,13 @@ async function useShop(use: (shop: Fixtures['shop']) => Promise<void>): Promise<
 
 /** A test with databases of its own, dropped afterwards together with their slots. */
 export const test = base.extend<Fixtures>({
-  storage: ({}, use) => useStorage(use),
+  storage: ({}, use) => withStorage(use),
   shop: ({}, use) => useShop(use),
 })
 
 /** Tests that look at one thing from many sides: all of a file share the databases. */
 export const testSharing = base.extend<Fixtures>({
-  storage: [({}, use) => useStorage(use), { scope: 'file' }],
+  storage: [({}, use) => withStorage(use), { scope: 'file' }],
   shop: [({}, use) => useShop(use), { scope: 'file' }],
 })
 

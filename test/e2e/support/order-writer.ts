@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-import type { Random } from './random.ts'
+import type { Random } from '../../support/random.ts'
 
 export const ORDERS =
   'create table orders (id int primary key, version int not null, customer text not null)'

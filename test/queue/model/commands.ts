@@ -1,5 +1,16 @@
 import fc from 'fast-check'
 
+/** The settings of the consumer that a run is about. */
+export interface Settings {
+  ordering: 'group' | 'none'
+  maxDeliveries: number | null
+}
+
+export const settings: fc.Arbitrary<Settings> = fc.record({
+  ordering: fc.constantFrom('group', 'group', 'group', 'none'),
+  maxDeliveries: fc.constantFrom(null, null, 3),
+})
+
 /** What clients, operators and time may do to a queue. Indexes are taken modulo what there is. */
 export type Command =
   | { kind: 'append'; changes: { id: number; oldId?: number }[] }
@@ -93,7 +104,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.oneof(
       fc.record({ kind: fc.constant('seek' as const), part }),
       fc.record({ kind: fc.constant('replay' as const), from: part, to: part }),
-      fc.constantFrom<Command>({ kind: 'redrive' }, { kind: 'discard' }),
+      fc.constantFrom<Command>({ kind: 'redrive' }, { kind: 'discard' }, { kind: 'purge' }),
     ),
   },
 )

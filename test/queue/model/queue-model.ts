@@ -7,6 +7,16 @@ export interface Delivery {
   ackId: string
   attempt: number
   lease: object
+  /** Up to when it was promised, in ms of the storage's clock. */
+  expiresMs: number
+}
+
+/** Where the storage has a message: one of these, or none when it is settled or ahead. */
+export interface StoredPlace {
+  key: string
+  place: 'leased' | 'retrying' | 'waiting' | 'dead'
+  /** Where it is leased. */
+  leaseNo: number | null
 }
 
 /** What the model knows of a message (a replayed one is a message of its own). */
@@ -30,9 +40,20 @@ export class QueueModel {
   /** Everything up to here may be settled without a trace: a seek or purge came by. */
   #epoch = 0
   readonly #epochOf = new Map<string, number>()
+  readonly #settings: { ordering: 'group' | 'none'; maxDeliveries: number | null }
+  readonly #maxInFlight: number
+  isPaused = false
   head = 0
   readonly log: string[] = []
   readonly deliveries: Delivery[] = []
+
+  constructor(
+    settings: { ordering: 'group' | 'none'; maxDeliveries: number | null },
+    maxInFlight: number,
+  ) {
+    this.#settings = settings
+    this.#maxInFlight = maxInFlight
+  }
 
   append(changes: readonly { id: number; oldId?: number }[]): void {
     for (const { id, oldId } of changes) {
@@ -41,23 +62,31 @@ export class QueueModel {
     }
   }
 
-  /** Messages were delivered, all in one lease. */
-  receive(messages: readonly LeasedMessage[]): void {
+  /** Messages were delivered, all in one lease; `clockMs` was read from the storage afterwards. */
+  receive(messages: readonly LeasedMessage[], clockMs: number): void {
     const lease = {}
     const taken: { seq: number; replay: number }[] = []
+    check(!this.isPaused || messages.length === 0, 'something was delivered while paused')
     for (const received of messages) {
       const { seq, ackId, attempt } = received
-      const { delivery } = JSON.parse(received.toJson()) as { delivery: { replay?: number } }
+      const { delivery } = JSON.parse(received.toJson()) as {
+        delivery: { replay?: number; lease_expires_at: string }
+      }
       const replay = delivery.replay ?? 0
       const message = this.#get(seq, replay)
       check(message.fate === 'open', `seq ${seq} was delivered although it is ${message.fate}`)
+      check(
+        !this.#isHeld(message, clockMs),
+        `seq ${seq} was delivered while another lease of it lived`,
+      )
       check(
         attempt === message.attempts + 1,
         `seq ${seq} was delivered as attempt ${attempt} after ${message.attempts}`,
       )
       this.#checkOrder(seq, replay, lease)
       message.attempts = attempt
-      const made = { seq, replay, ackId, attempt, lease }
+      const expiresMs = Date.parse(delivery.lease_expires_at)
+      const made = { seq, replay, ackId, attempt, lease, expiresMs }
       message.deliveries.push(made)
       this.deliveries.push(made)
       this.#epochOf.set(ackId, this.#epoch)
@@ -73,7 +102,7 @@ export class QueueModel {
    * settled, or is in the same lease: judged for first deliveries, in the order of the log.
    */
   #checkOrder(seq: number, replay: number, lease: object): void {
-    if (replay !== 0) return
+    if (replay !== 0 || this.#settings.ordering === 'none') return
     for (let earlier = 1; earlier < seq; earlier += 1) {
       if (!this.#shareGroup(earlier, seq)) continue
       const message = this.#messages.get(`${earlier}/0`)
@@ -84,6 +113,18 @@ export class QueueModel {
         `seq ${seq} was delivered before seq ${earlier} of its group was settled`,
       )
     }
+  }
+
+  /** Whether its newest delivery is still the holder's for certain. */
+  #isHeld(message: Modelled, clockMs: number): boolean {
+    const newest = message.deliveries.at(-1)
+    return (
+      newest !== undefined &&
+      message.fate === 'open' &&
+      newest.expiresMs > clockMs &&
+      !message.givenUp.has(newest.ackId) &&
+      this.#epochOf.get(newest.ackId) === this.#epoch
+    )
   }
 
   #passedTo = 0
@@ -121,18 +162,21 @@ export class QueueModel {
         check(isNewest, `${about} although the message was delivered again since`)
         check(message.fate === 'open', `${about} although it was ${message.fate}`)
         check(!message.givenUp.has(delivery.ackId), `${about} although it was given up before`)
+        if (kind === 'nack') {
+          if (more.count === false) message.attempts -= 1
+          const isLast = message.attempts >= (this.#settings.maxDeliveries ?? Infinity)
+          check(isLast === (result.status === 'dead_lettered'), `${about} of ${message.attempts}`)
+        }
         if (result.status === 'acked') message.fate = 'acked'
         else if (result.status === 'dead_lettered') message.fate = 'dead'
-        else {
-          message.givenUp.add(delivery.ackId)
-          if (more.count === false) message.attempts -= 1
-        }
+        else message.givenUp.add(delivery.ackId)
         return
       case 'already_acked':
         check(message.fate === 'acked' && isNewest, `${about} although it is ${message.fate}`)
         return
       case 'extended':
         check(!isVoid && isNewest && message.fate === 'open', about)
+        delivery.expiresMs = Date.parse(result.leaseExpiresAt)
         return
       case 'lease_lost':
         check(
@@ -170,6 +214,14 @@ export class QueueModel {
     }
   }
 
+  /** Nothing that there was is delivered any more, dead letters included. */
+  purge(): void {
+    this.seek(this.head)
+    for (const message of this.#messages.values()) {
+      if (message.fate === 'dead') message.fate = 'discarded'
+    }
+  }
+
   redrive(seqs: readonly { seq: number; replay: number }[]): void {
     for (const { seq, replay } of seqs) {
       const message = this.#get(seq, replay)
@@ -184,29 +236,74 @@ export class QueueModel {
     for (const { seq, replay } of seqs) this.#get(seq, replay).fate = 'discarded'
   }
 
-  /** Every message is in exactly one place, and those that are in none were settled. */
-  checkPlaces(places: Map<string, string[]>, cursor: number): void {
+  /** Invariants 3, 4 and 5 and `max_in_flight`, by what the storage has at `clockMs`. */
+  checkPlaces(stored: readonly StoredPlace[], cursor: number, clockMs: number): void {
+    const places = new Map<string, StoredPlace>()
+    for (const each of stored) {
+      const other = places.get(each.key)
+      check(!other, `message ${each.key} is ${other?.place} and ${each.place} at once`)
+      places.set(each.key, each)
+    }
+    this.#noteExpiredForGood(places)
     for (let seq = 1; seq <= this.head; seq += 1) {
-      const key = `${seq}/0`
-      const found = places.get(key) ?? []
-      const all = seq > cursor ? [...found, 'ahead'] : found
-      check(all.length <= 1, `seq ${seq} is ${all.join(' and ')} at once`)
-      const fate = this.#messages.get(key)?.fate ?? (this.#isPassed(seq) ? 'acked' : 'open')
-      const place = all[0] ?? 'settled'
+      const place = places.get(`${seq}/0`)?.place
+      check(!place || seq <= cursor, `seq ${seq} is ${place} and ahead at once`)
+      const fate = this.#messages.get(`${seq}/0`)?.fate ?? (this.#isPassed(seq) ? 'acked' : 'open')
+      const where = place ?? (seq > cursor ? 'ahead' : 'settled')
       const fits =
-        place === 'settled'
+        where === 'settled'
           ? fate === 'acked' || fate === 'discarded'
-          : place === 'dead'
+          : where === 'dead'
             ? fate === 'dead'
             : fate === 'open'
-      check(fits, `seq ${seq} is ${place} although it is ${fate}`)
+      check(fits, `seq ${seq} is ${where} although it is ${fate}`)
     }
-    for (const [key, found] of places) {
-      check(found.length === 1, `message ${key} is ${found.join(' and ')} at once`)
+    this.#checkHeld(places, clockMs)
+    this.#checkGroups(stored)
+    const leased = stored.filter(({ place }) => place === 'leased').length
+    check(leased <= this.#maxInFlight, `${leased} messages are leased at once`)
+  }
+
+  /** A lease that ran out after the last delivery that is allowed made its message dead. */
+  #noteExpiredForGood(places: ReadonlyMap<string, StoredPlace>): void {
+    for (const [key, { place }] of places) {
+      const message = this.#messages.get(key)
+      if (place !== 'dead' || message?.fate !== 'open') continue
+      const { maxDeliveries } = this.#settings
+      check(
+        maxDeliveries !== null && message.attempts >= maxDeliveries,
+        `message ${key} is dead after ${message.attempts} deliveries`,
+      )
+      message.fate = 'dead'
     }
   }
 
-  /** Expiry may have killed nothing here, since `max_deliveries` is null. */
+  /** Whoever was promised a message until some time has it until then. */
+  #checkHeld(places: ReadonlyMap<string, StoredPlace>, clockMs: number): void {
+    for (const [key, message] of this.#messages) {
+      if (!this.#isHeld(message, clockMs)) continue
+      const place = places.get(key)?.place ?? 'nowhere'
+      check(place === 'leased', `seq ${key} is ${place} although its lease lives`)
+    }
+  }
+
+  /** Of one group no two leases hold messages at a time. */
+  #checkGroups(stored: readonly StoredPlace[]): void {
+    if (this.#settings.ordering === 'none') return
+    const holders = new Map<number, StoredPlace>()
+    for (const each of stored) {
+      if (each.leaseNo === null) continue
+      for (const group of this.#groups.get(Number.parseInt(each.key, 10))!) {
+        const other = holders.get(group) ?? each
+        check(
+          other.leaseNo === each.leaseNo,
+          `seq ${each.key} and ${other.key} of one group are in two leases`,
+        )
+        holders.set(group, each)
+      }
+    }
+  }
+
   #get(seq: number, replay: number): Modelled {
     const key = `${seq}/${replay}`
     let message = this.#messages.get(key)

@@ -1,5 +1,3 @@
-import { sql } from 'kysely'
-
 import type { Consumer } from '../../../src/queue/consumer.ts'
 import { listMessages } from '../../../src/queue/operations/list-messages.ts'
 import { purgeConsumer } from '../../../src/queue/operations/purge.ts'
@@ -10,47 +8,57 @@ import type { Received, Settlement } from '../../../src/queue/queue-service.ts'
 import type { Database } from '../../../src/storage/database.ts'
 import { givenConsumer, givenSource, moveClock, type GivenSource } from '../../support/given.ts'
 import { startProcess, type TestProcess } from '../../support/queues.ts'
-import type { Command } from './commands.ts'
-import { QueueModel, type Delivery } from './queue-model.ts'
+import { pauseConsumer, resumeConsumer } from '../../../src/queue/consumer-store.ts'
+import type { Command, Settings } from './commands.ts'
+import { QueueModel, type Delivery, type StoredPlace } from './queue-model.ts'
 
 const PROCESSES = 3
+const MAX_IN_FLIGHT = 20
+/** Longer than any lease or retry of the commands. */
+const LONG_MS = 2 * 3_600_000
+/** For what must come; only a fault makes anybody wait so long. */
+const WAIT_MS = 30_000
+const DRAIN_ROUNDS_MAX = 2000
 
 /** Runs commands against the real queue, several processes on one storage, and judges every answer. */
 export async function runCommands(
   storage: Database,
-  name: string,
+  settings: Settings,
   commands: readonly Command[],
 ): Promise<void> {
-  const source = await givenSource(storage, `source-${name}`)
+  const source = await givenSource(storage)
   const consumer = await givenConsumer(storage, source.sourceNo, {
-    name: `consumer-${name}`,
-    max_in_flight: 20,
+    max_in_flight: MAX_IN_FLIGHT,
+    ordering: settings.ordering,
+    ...(settings.maxDeliveries === null ? {} : { max_deliveries: settings.maxDeliveries }),
   })
   const processes = await Promise.all(
     Array.from({ length: PROCESSES }, () => startProcess(storage, { hasPeers: true })),
   )
-  const run = new Run(storage, source, consumer, processes)
+  const model = new QueueModel(settings, MAX_IN_FLIGHT)
+  const run = new Run(storage, source, consumer, processes, model)
+  const blame = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      throw new Error(`${what}: ${String(error)}\n${run.history(error)}`, { cause: error })
+    }
+  }
   try {
     for (const [index, command] of commands.entries()) {
-      try {
+      await blame(`command ${index}, ${JSON.stringify(command)}`, async () => {
         await run.execute(command)
         await run.checkPlaces()
-      } catch (error) {
-        throw new Error(
-          `command ${index}, ${JSON.stringify(command)}: ${String(error)}\n${run.history(error)}`,
-          {
-            cause: error,
-          },
-        )
-      }
+      })
     }
+    await blame('working off the rest', () => run.drain())
   } finally {
     await Promise.all(processes.map((process) => process.stop()))
   }
 }
 
 class Run {
-  readonly #model = new QueueModel()
+  readonly #model: QueueModel
   readonly #received: { received: Received; deliveries: Delivery[]; process: TestProcess }[] = []
   readonly #storage: Database
   readonly #source: GivenSource
@@ -62,7 +70,9 @@ class Run {
     source: GivenSource,
     consumer: Consumer,
     processes: TestProcess[],
+    model: QueueModel,
   ) {
+    this.#model = model
     this.#storage = storage
     this.#source = source
     this.#consumer = consumer
@@ -96,7 +106,8 @@ class Run {
         const firstSeq = ({ received }: { received: Received }): number =>
           received.messages[0]?.seq ?? 0
         all.sort((a, b) => firstSeq(a) - firstSeq(b))
-        for (const { process, received } of all) this.#note(process, received)
+        const clockMs = await this.#readClock()
+        for (const { process, received } of all) this.#note(process, received, clockMs)
         return
       }
       case 'ack':
@@ -121,11 +132,12 @@ class Run {
         this.#processes[command.process] = await startProcess(this.#storage, { hasPeers: true })
         return
       case 'pause':
+        await pauseConsumer(db, this.#consumer.id, {})
+        this.#model.isPaused = true
+        return
       case 'resume':
-        await sql`update millrace.consumer set config_version = config_version + 1,
-            paused_until = ${command.kind === 'pause' ? 'infinity' : null}::timestamptz
-          where consumer_no = ${this.#consumer.consumerNo}`.execute(db)
-        await sql`notify millrace_config`.execute(db)
+        await resumeConsumer(db, this.#consumer.id)
+        this.#model.isPaused = false
         return
       case 'seek': {
         const target = { seq: this.#partOfLog(command.part) + 1 }
@@ -160,19 +172,67 @@ class Run {
       }
       case 'purge':
         await purgeConsumer(db, this.#consumer)
-        this.#model.seek(this.#model.head)
+        this.#model.purge()
     }
   }
 
   async #receive(
     process: TestProcess,
-    command: Extract<Command, { kind: 'receive' }>,
-  ): Promise<void> {
-    this.#note(process, await process.receive(this.#consumer, command))
+    options: { batchSize: number; visibilityTimeoutMs?: number; waitMs?: number },
+  ): Promise<Received> {
+    const received = await process.receive(this.#consumer, options)
+    this.#note(process, received, await this.#readClock())
+    return received
   }
 
-  #note(process: TestProcess, received: Received): void {
-    this.#model.receive(received.messages)
+  /** Nothing is forgotten: in the end all that is open comes, whichever process is asked. */
+  async drain(): Promise<void> {
+    await this.execute({ kind: 'resume' })
+    for (let round = 0; (await this.#isAnythingOpen()) !== false; round += 1) {
+      if (round > DRAIN_ROUNDS_MAX) throw new Error('it does not become empty')
+      const process = this.#processes[round % PROCESSES]!
+      let { messages } = await this.#receive(process, { batchSize: 100 })
+      if (messages.length === 0) {
+        await moveClock(this.#storage, LONG_MS)
+        await this.checkPlaces()
+        const open = await this.#isAnythingOpen()
+        const waitMs = open === 'messages' ? WAIT_MS : 0
+        messages = (await this.#receive(process, { batchSize: 100, waitMs })).messages
+        if (messages.length === 0 && open === 'messages' && (await this.#isAnythingOpen())) {
+          throw new Error('messages are open, and nothing is delivered')
+        }
+      }
+      const held = this.#model.deliveries.slice(this.#model.deliveries.length - messages.length)
+      const results = await this.#processes[(round + 1) % PROCESSES]!.settle(
+        this.#consumer,
+        held.map(({ ackId }) => ({ kind: 'ack', ackId })),
+      )
+      for (const [index, delivery] of held.entries()) {
+        this.#model.settle(delivery, 'ack', results[index]!)
+      }
+      await this.checkPlaces()
+    }
+  }
+
+  async #isAnythingOpen(): Promise<'messages' | 'replay' | false> {
+    const counts = await this.#processes[0]!.queues.getStats(this.#consumer)
+    if (counts.backlog + counts.leased + counts.retrying + counts.waiting > 0) return 'messages'
+    const { rows } = await this.#storage.pool.query(
+      'select from millrace.replay where consumer_no = $1 and finished_at is null',
+      [this.#consumer.consumerNo],
+    )
+    return rows.length > 0 && 'replay'
+  }
+
+  async #readClock(): Promise<number> {
+    const { rows } = await this.#storage.pool.query<{ ms: string }>(
+      'select (extract(epoch from millrace.clock()) * 1000)::bigint as ms',
+    )
+    return Number(rows[0]!.ms)
+  }
+
+  #note(process: TestProcess, received: Received, clockMs: number): void {
+    this.#model.receive(received.messages, clockMs)
     const deliveries = this.#model.deliveries.slice(-received.messages.length || Infinity)
     if (received.messages.length > 0) this.#received.push({ received, deliveries, process })
   }
@@ -205,7 +265,6 @@ class Run {
   async #listDead(): Promise<{ seq: number; replay: number }[]> {
     return listMessages(this.#storage.db, this.#consumer, {
       state: 'dead',
-      afterSeq: 0,
       limit: 1000,
     })
   }
@@ -214,31 +273,29 @@ class Run {
     return Math.floor((this.#model.head * percent) / 100)
   }
 
-  /** Invariants 3 and 4, as the storage has it. */
+  /** Judges where the storage has all messages. */
   async checkPlaces(): Promise<void> {
     const { rows } = await this.#storage.pool.query<{
+      clock_ms: string
       cursor: string
-      places: { key: string; place: string }[] | null
+      places: StoredPlace[]
     }>(
-      `select (
+      `select (extract(epoch from millrace.clock()) * 1000)::bigint as clock_ms, (
          select cursor_seq from millrace.tick where consumer_no = $1 order by version desc limit 1
        ) as cursor, (
-         select json_agg(json_build_object('key', key, 'place', place)) from (
-           select held.seq || '/' || coalesce(held.replay, 0) as key, 'leased' as place
+         select coalesce(json_agg(json_build_object('key', key, 'place', place, 'leaseNo', lease_no)), '[]')
+         from (
+           select held.seq || '/' || coalesce(held.replay, 0) as key, 'leased' as place, lease_no
            from millrace.lease, unnest(seqs, replays) as held (seq, replay) where consumer_no = $1
            union all
-           select seq || '/' || replay_no, state from millrace.delivery
+           select seq || '/' || replay_no, state, null from millrace.delivery
            where consumer_no = $1 and state in ('retrying', 'waiting', 'dead')
          ) as all_places
        ) as places`,
       [this.#consumer.consumerNo],
     )
-    const { cursor, places } = rows[0]!
-    const byMessage = new Map<string, string[]>()
-    for (const { key, place } of places ?? []) {
-      byMessage.set(key, [...(byMessage.get(key) ?? []), place])
-    }
-    this.#model.checkPlaces(byMessage, Number(cursor))
+    const { clock_ms, cursor, places } = rows[0]!
+    this.#model.checkPlaces(places, Number(cursor), Number(clock_ms))
   }
 }
 
