@@ -40,8 +40,8 @@ class Story {
     return this
   }
 
-  find(committed: [id: number, newest: number][] = [[1, 1]]): string[] {
-    return checkHistory(this.events, new Map(committed)).map(
+  find(committed: [id: number, newest: number][] = [[1, 1]], maxInFlight = 100): string[] {
+    return checkHistory(this.events, new Map(committed), maxInFlight).map(
       ({ rule, message }) => `${rule} ${message}`,
     )
   }
@@ -140,5 +140,25 @@ describe('a history with a fault', () => {
         .settle('ack', 'b', 'acked')
         .find([[1, 2]]),
     ).toEqual(['order 1:2'])
+  })
+
+  test('has more messages leased at a time than are allowed', () => {
+    const story = (wait: number): Story =>
+      tell()
+        .receive(['a', 1, 1])
+        .wait(wait)
+        .receive(['b', 2, 1], ['c', 3, 1])
+        .settle('ack', 'b', 'acked')
+        .settle('ack', 'c', 'acked')
+        .receive(['d', 1, 1])
+        .settle('ack', wait > 0 ? 'd' : 'a', 'acked')
+    const rows: [number, number][] = [
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]
+    expect(story(0).find(rows, 2)).toEqual(['two leases 1:1', 'max_in_flight 3:1'])
+    // The first one ran out before the others came.
+    expect(story(1000).find(rows, 2)).toEqual([])
   })
 })

@@ -7,7 +7,13 @@ import type { Delivered, Event } from './history.ts'
 const CLOCK_MARGIN_MS = 50
 
 export interface Violation {
-  readonly rule: 'lost' | 'unknown' | 'two leases' | 'delivered after ack' | 'order'
+  readonly rule:
+    | 'lost'
+    | 'unknown'
+    | 'two leases'
+    | 'delivered after ack'
+    | 'order'
+    | 'max_in_flight'
   readonly message: string
   readonly detail: string
 }
@@ -35,11 +41,13 @@ interface Known {
  * Finds what a queue must never do in what its clients saw, and only what is certain:
  * an answer that nobody read, or an ack of which nobody knows, is no evidence.
  *
- * `committed` holds the versions of every row, from 1 to the one given.
+ * `committed` holds the versions of every row, from 1 to the one given. `maxInFlight` is
+ * how many messages may be leased at the same time.
  */
 export function checkHistory(
   events: readonly Event[],
   committed: ReadonlyMap<number, number>,
+  maxInFlight: number,
 ): Violation[] {
   const known = gather(events)
   return [
@@ -47,6 +55,7 @@ export function checkHistory(
     ...findTwoLeases(known),
     ...findDeliveredAfterAck(known),
     ...findDisorder(known),
+    ...findTooMany(known, maxInFlight),
   ]
 }
 
@@ -57,15 +66,13 @@ function gather(events: readonly Event[]): Known {
   const byAckId = new Map(leases.map((lease) => [lease.delivered.ackId, lease]))
   const ackSentAt = new Map<string, number>()
   const ackedAt = new Map<string, number>()
-  const requests = new Map<number, Event>()
   for (const event of events) {
     if (event.type === 'invoke') {
-      requests.set(event.op, event)
       if (event.f === 'receive') continue
       for (const ackId of event.ackIds) {
         const lease = byAckId.get(ackId)
         if (!lease) continue
-        // An extend that shortens a lease does so as soon as it is sent.
+        // From then on it may be settled. Clients extend leases, but never shorten them.
         if (event.f !== 'extend') lease.until = Math.min(lease.until, event.at)
         if (event.f === 'ack') noteFirst(ackSentAt, lease.message, event.at)
       }
@@ -195,6 +202,25 @@ function findDisorder({ leases, ackSentAt }: Known): Violation[] {
     }
   }
   return violations
+}
+
+/** The first moment at which clients certainly held more than is allowed. */
+function findTooMany({ leases }: Known, maxInFlight: number): Violation[] {
+  const held = leases.filter(({ from, until }) => from < until)
+  const turns = held
+    .flatMap((lease) => [
+      { at: lease.from, by: 1, lease },
+      { at: lease.until, by: -1, lease },
+    ])
+    .toSorted((one, other) => one.at - other.at || one.by - other.by)
+  let count = 0
+  for (const { at, by, lease } of turns) {
+    count += by
+    if (count <= maxInFlight) continue
+    const detail = `${count} were leased at ${at}`
+    return [{ rule: 'max_in_flight', message: lease.message, detail }]
+  }
+  return []
 }
 
 function groupBy<T, K>(list: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Delivered, History, Request } from './history.ts'
-import type { Random } from './random.ts'
+import { HUNG_UP, type Delivered, type History, type Request } from './history.ts'
+import type { Random } from '../../support/random.ts'
 import { send, type OrderMessage, type Settled } from './serve.ts'
 
 const CONSUMER = 'inventory'
 
 interface Answer {
   data?: OrderMessage[]
+  meta?: { limited_by: string | null }
   results?: Settled[]
 }
 
@@ -114,13 +115,17 @@ export class HistoryClient {
         await sleep(50)
         return undefined
       }
-      if (answer.body.data) history.answered(op, { delivered: answer.body.data.map(toDelivered) })
-      else history.answered(op, { outcomes: (answer.body.results ?? []).map(toOutcome) })
+      const { data, meta } = answer.body
+      if (data) {
+        const limitedBy = meta?.limited_by ?? null
+        history.answered(op, { delivered: data.map(toDelivered), limitedBy })
+      } else history.answered(op, { outcomes: (answer.body.results ?? []).map(toOutcome) })
       return answer.body
     } catch (error) {
       const { cause } = error as { cause?: { code?: string } }
       const isRefused = cause?.code === 'ECONNREFUSED'
-      history.broken(op, isRefused ? 'fail' : 'info', cause?.code ?? String(error))
+      const reason = hangUp.signal.aborted ? HUNG_UP : (cause?.code ?? String(error))
+      history.broken(op, isRefused ? 'fail' : 'info', reason)
       await sleep(20)
       return undefined
     } finally {

@@ -27,9 +27,14 @@ export type Event =
       at: number
       op: number
       delivered?: readonly Delivered[]
+      /** Why there were not more of them. */
+      limitedBy?: string | null
       outcomes?: readonly Outcome[]
     }
   | { type: 'fail' | 'info'; at: number; op: number; reason: string }
+
+/** Of a call that its client gave up. */
+export const HUNG_UP = 'hung up'
 
 /** What clients saw, in the order they saw it. */
 export class History {
@@ -50,7 +55,10 @@ export class History {
     return op
   }
 
-  answered(op: number, what: { delivered: Delivered[] } | { outcomes: Outcome[] }): void {
+  answered(
+    op: number,
+    what: { delivered: Delivered[]; limitedBy: string | null } | { outcomes: Outcome[] },
+  ): void {
     this.events.push({ type: 'ok', at: this.now(), op, ...what })
     if ('delivered' in what) {
       for (const { ackId, id, version } of what.delivered)

@@ -65,7 +65,7 @@ export async function connectShop(
   serverUrl: string,
   shopUrl: string,
   consumers: readonly string[],
-  settings: { slot: string; visibility_timeout_ms: number },
+  settings: { slot: string; visibility_timeout_ms: number; max_in_flight?: number },
 ): Promise<void> {
   const { slot, ...rest } = settings
   await put(`${serverUrl}/v1/sources/shop`, {
