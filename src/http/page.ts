@@ -33,11 +33,21 @@ export function decodeCursor(cursor: string | undefined): string | undefined {
  * @throws MillraceError `invalid_parameter`
  */
 export function decodeNumberCursor(cursor: string | undefined): number | undefined {
-  const key = decodeCursor(cursor)
-  if (key === undefined) return undefined
-  const number = Number(key)
-  if (!Number.isSafeInteger(number)) throw refuseCursor()
-  return number
+  return decodeNumbersCursor(cursor, 1)?.[0]
+}
+
+/**
+ * The same, of a list that is ordered by several numbers, written `1/2`.
+ * @throws MillraceError `invalid_parameter`
+ */
+export function decodeNumbersCursor(
+  cursor: string | undefined,
+  count: number,
+): number[] | undefined {
+  const numbers = decodeCursor(cursor)?.split('/').map(Number)
+  if (numbers === undefined) return undefined
+  if (numbers.length !== count || !numbers.every(Number.isSafeInteger)) throw refuseCursor()
+  return numbers
 }
 
 function refuseCursor(): MillraceError {

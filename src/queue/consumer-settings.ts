@@ -128,7 +128,7 @@ export const consumerFields = {
       description: 'Which kinds of change. `read` (rows found by a backfill) always comes.',
       default: ['insert', 'update', 'delete'],
     }),
-  filter: z.string().min(1).max(10_000).nullable().meta({
+  filter: z.string().min(1).max(4096).nullable().meta({
     description:
       'A CEL expression over `record`, `changes`, `action` and `metadata`; null: everything. A change applies from the cursor on.',
     example: 'record.total_price > 100.0',

@@ -96,6 +96,8 @@ export class Dispatcher {
   #state: QueueState | undefined
   #storedCursor = 0
   #checkedAt = 0
+  /** Somebody said that the queue has changed, and it was not looked at since. */
+  #isSuspect = false
   #waiters: Waiter[] = []
   #settlements: PendingSettlement[] = []
   #returns: PendingReturn[] = []
@@ -162,9 +164,9 @@ export class Dispatcher {
     void this.#run()
   }
 
-  /** Another process changed the queue: what is known of it is old. */
+  /** Another process, or an operator, changed the queue: what is known of it is old. */
   invalidate(): void {
-    this.#checkedAt = 0
+    this.#isSuspect = true
     this.wake()
   }
 
@@ -382,9 +384,10 @@ export class Dispatcher {
     }
     const { context, feed } = this.#settings
     feed.forget(claim.entries)
+    const isFull = claim.entries.length >= waiter.request.batchSize
     waiter.finish({
       messages: makeMessages(context, claim),
-      limitedBy: this.#limitedBy,
+      limitedBy: isFull ? null : this.#limitedBy,
       giveBack,
     })
   }
@@ -443,6 +446,8 @@ export class Dispatcher {
   async #currentState(): Promise<QueueState | undefined> {
     if (this.#state && !(await this.#isOutdated(this.#state))) return this.#state
     const { pool, clock } = this.#options
+    // Before it is read: what is said meanwhile may be newer.
+    this.#isSuspect = false
     const loaded = await loadQueue(pool, this.consumer.consumerNo)
     if (!loaded) throw goneError(this.consumer)
     clock.set(loaded.clockMs)
@@ -458,11 +463,11 @@ export class Dispatcher {
    * about, that is worth a query before callers are left waiting.
    */
   async #isOutdated(state: QueueState): Promise<boolean> {
-    const isUnchecked = this.#checkedAt === 0
-    if (!isUnchecked) {
+    if (!this.#isSuspect) {
       if (!this.#options.hasPeers() || this.#waiters.length === 0) return false
       if (performance.now() - this.#checkedAt < UNCHECKED_MS_MAX) return false
     }
+    this.#isSuspect = false
     const { rows } = await this.#options.pool.query<{ version: string; writer: string }>({
       name: 'queue-version',
       text: `select version::text, writer::text from millrace.tick

@@ -104,6 +104,8 @@ export interface QueueService {
    * @throws MillraceError `malformed_ack_id` (with the pointers `/0`, `/1`, … into `settlements`)
    */
   settle(consumer: Consumer, settlements: readonly Settlement[]): Promise<SettlementResult[]>
+  /** An operator has moved the queue: whoever comes after that is served by what it is then. */
+  noteMoved(consumer: Consumer): void
   getStats(consumer: Consumer): Promise<ConsumerStats>
   /** When this process saw a message acked, if that was lately. */
   recentAckOf(consumer: Consumer, seq: number): RecentAck | undefined

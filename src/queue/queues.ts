@@ -154,6 +154,10 @@ export class Queues implements QueueService {
     return this.#serve(consumer).dispatcher.settle(settlements)
   }
 
+  noteMoved(consumer: Consumer): void {
+    this.#served.get(consumer.consumerNo)?.dispatcher.invalidate()
+  }
+
   async getStats(consumer: Consumer): Promise<ConsumerStats> {
     const { dispatcher, rates, latencies } = this.#serve(consumer)
     const { pool } = this.#options.database

@@ -5,7 +5,7 @@ import type { ClaimRequest } from './state/claim-messages.ts'
 export class Waiter {
   readonly promise: Promise<Received>
   readonly request: ClaimRequest
-  /** The caller hung up. */
+  /** Nobody waits for messages any more: the caller hung up, or has its answer. */
   isGone = false
   /** Its time is over; it is answered after the look that may be under way. */
   isOver: boolean
@@ -44,6 +44,7 @@ export class Waiter {
   }
 
   finish(received: Received): void {
+    this.isGone = true
     this.#cleanUp()
     this.#resolve(received)
   }

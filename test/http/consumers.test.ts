@@ -175,6 +175,25 @@ describe('a consumer', () => {
     expect((await api.call('GET', '/v1/consumers')).body.data).toEqual([])
   })
 
+  test('is refused with the place of what is wrong in its filter', async ({ storage, api }) => {
+    const source = await givenSource(storage)
+    await source.append(orders(1))
+
+    const { body } = await api.call('POST', '/v1/consumers', {
+      name: 'inventory',
+      ...SETTINGS,
+      filter: 'record.id > 1 &&\n  record.idd < 5',
+    })
+
+    expect(body.errors).toEqual([
+      {
+        pointer: '/filter',
+        detail: expect.stringContaining("Line 2, column 10: No selected table has a column 'idd'"),
+        position: { offset: 26, line: 2, column: 10 },
+      },
+    ])
+  })
+
   test('keeps what is fixed at creation', async ({ storage, api }) => {
     await givenSource(storage)
     await givenSource(storage, 'other')

@@ -47,6 +47,7 @@ export function makeFakeQueues(
     receive: (_consumer, options) => receive(options),
     settle: async (_consumer, settlements) =>
       settlements.map(({ ackId }) => ({ ackId, status: 'acked' })),
+    noteMoved: () => {},
     getStats: async () => ({
       backlog: 0,
       leased: 0,

@@ -44,6 +44,25 @@ describe('seek', () => {
     expect(await process.ack(consumer, second.messages)).toEqual(Array(4).fill('lease_lost'))
   })
 
+  test('counts what is skipped, whatever state it is in', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append([{ id: 1 }, { id: 2 }, { id: 3 }, { id: 1 }, { id: 4 }, { id: 5 }])
+    // Held: 1, 2 and 5, behind the target as well; waiting: 4; ahead: 6.
+    const one = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 3 })
+    await process.receive(consumer, { batchSize: 1 })
+    await process.settle(consumer, [
+      { kind: 'nack', ackId: one.messages[2]!.ackId, delayMs: 60_000 },
+    ])
+
+    const forward = await seekConsumer(storage.db, consumer, { seq: 5 }, { dryRun: true })
+    const latest = await seekConsumer(storage.db, consumer, 'latest', { dryRun: false })
+
+    expect(forward).toEqual({ cursorSeq: 4, wouldRedeliver: 1, wouldSkip: 4 })
+    expect(latest).toEqual({ cursorSeq: 6, wouldRedeliver: 0, wouldSkip: 6 })
+    expect((await process.receive(consumer)).messages).toEqual([])
+  })
+
   test('finds the first change at a time or an LSN', async ({ storage }) => {
     const source = await givenSource(storage)
     const consumer = await givenConsumer(storage, source.sourceNo)
@@ -105,7 +124,7 @@ describe('dead letters', () => {
       { kind: 'dead_letter', ackId: messages[1]!.ackId },
       { kind: 'ack', ackId: messages[2]!.ackId },
     ])
-    const dead = await listMessages(storage.db, consumer, { state: 'dead', afterSeq: 0, limit: 10 })
+    const dead = await listMessages(storage.db, consumer, { state: 'dead', limit: 10 })
 
     const result = await redriveMessages(storage.db, consumer, 'all', { skipSuperseded: true })
 
@@ -116,6 +135,35 @@ describe('dead letters', () => {
     expect(result).toEqual({ redriven: 1, superseded: [1], skipped: 1, remaining: 1 })
     const again = await process.receive(consumer, { waitMs: WAIT_MS })
     expect(again.messages.map(({ seq, attempt }) => [seq, attempt])).toEqual([[2, 2]])
+  })
+
+  test('are superseded by any later change of their row, one of its key included', async ({
+    storage,
+    process,
+  }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo, { actions: ['insert'] })
+    await source.append([
+      { id: 1 },
+      { id: 2 },
+      { id: 3 },
+      { id: 2, action: 'update' },
+      { id: 30, oldId: 3, action: 'update' },
+      { id: 1, table: 'users' },
+      { id: 9 },
+      { id: 1 },
+    ])
+    const { messages } = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 5 })
+    await process.settle(
+      consumer,
+      messages.slice(0, 3).map(({ ackId }) => ({ kind: 'dead_letter', ackId })),
+    )
+    await seekConsumer(storage.db, consumer, { seq: 8 }, { dryRun: false })
+
+    const result = await redriveMessages(storage.db, consumer, 'all', { skipSuperseded: false })
+
+    // Of row 1 there is a later change, which the cursor has yet to reach; one of another table is none.
+    expect(result).toEqual({ redriven: 3, superseded: [2, 3], skipped: 0, remaining: 0 })
   })
 
   test('are discarded for good', async ({ storage, process }) => {
@@ -179,7 +227,7 @@ describe('looking', () => {
 
     const found: Record<string, number[]> = {}
     for (const state of ['ahead', 'leased', 'retrying', 'waiting', 'dead'] as const) {
-      const listed = await listMessages(storage.db, consumer, { state, afterSeq: 0, limit: 100 })
+      const listed = await listMessages(storage.db, consumer, { state, limit: 100 })
       found[state] = listed.map(({ seq }) => seq)
     }
 

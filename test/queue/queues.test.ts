@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
 
+import { pauseConsumer } from '../../src/queue/consumer-store.ts'
 import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource, moveClock, orders } from '../support/given.ts'
 import { seqsOf, startProcess, type TestProcess } from '../support/queues.ts'
@@ -180,6 +181,21 @@ describe('receive', () => {
     await Promise.all(waiting)
   })
 
+  test('delivers by itself when the time of a pause is over', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(1))
+    const until = new Date(Date.now() + 3_600_000)
+    await pauseConsumer(storage.db, consumer.id, { until, reason: 'stock-taking' })
+    await process.queues.refresh()
+    expect(await process.receive(consumer)).toMatchObject({ messages: [], limitedBy: 'paused' })
+    const waiting = process.receive(consumer, { waitMs: WAIT_MS })
+
+    await moveClock(storage, 3_601_000)
+
+    expect(seqsOf(await waiting)).toEqual([1])
+  })
+
   test('costs no query while nothing happens', async ({ storage, process }) => {
     const source = await givenSource(storage)
     const consumer = await givenConsumer(storage, source.sourceNo)
@@ -349,6 +365,27 @@ describe('settle', () => {
     expect(until - start).toBeLessThanOrEqual(12 * 3_600_000)
   })
 
+  test('does not extend a lease that is twelve hours old', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo)
+    await source.append(orders(1))
+    const { messages } = await process.receive(consumer, { waitMs: WAIT_MS })
+    const extend = async (where: TestProcess) => {
+      const [result] = await where.settle(consumer, [
+        { kind: 'extend', ackId: messages[0]!.ackId, visibilityTimeoutMs: 12 * 3_600_000 },
+      ])
+      return result!.status
+    }
+    expect(await extend(process)).toBe('extended')
+    await moveClock(storage, 12 * 3_600_000)
+    // This one has read the clock since.
+    const later = await startProcess(storage)
+
+    expect(await extend(later)).toBe('lease_lost')
+    expect(await later.ack(consumer, messages)).toEqual(['acked'])
+    await later.stop()
+  })
+
   test('changes nothing for ids of another consumer', async ({ storage, process }) => {
     const source = await givenSource(storage)
     const inventory = await givenConsumer(storage, source.sourceNo)
@@ -393,6 +430,8 @@ describe('order', () => {
 
     expect([seqsOf(first), seqsOf(second)]).toEqual([[1, 2], [4]])
     expect(blocked).toMatchObject({ messages: [], limitedBy: 'blocked_groups' })
+    // A full batch was limited by nothing, whatever waits; one that could be fuller says why it is not.
+    expect([first.limitedBy, second.limitedBy]).toEqual([null, 'blocked_groups'])
     await process.ack(consumer, first.messages)
     expect(seqsOf(await process.receive(consumer))).toEqual([3])
   })
@@ -445,6 +484,23 @@ describe('order', () => {
     await process.ack(consumer, second.messages)
 
     expect(seqsOf(await process.receive(consumer))).toEqual([3, 4])
+  })
+
+  test('groups by any columns', async ({ storage, process }) => {
+    const source = await givenSource(storage)
+    const consumer = await givenConsumer(storage, source.sourceNo, { group_by: ['customer_id'] })
+    await source.append([
+      { id: 1, record: { customer_id: 7 } },
+      { id: 2, record: { customer_id: 7 } },
+      { id: 3, record: { customer_id: 8 } },
+    ])
+    const first = await process.receive(consumer, { waitMs: WAIT_MS, batchSize: 1 })
+    const second = await process.receive(consumer)
+
+    expect([seqsOf(first), seqsOf(second)]).toEqual([[1], [3]])
+    expect(first.messages[0]!.group).toBe('orders:7')
+    await process.ack(consumer, first.messages)
+    expect(seqsOf(await process.receive(consumer))).toEqual([2])
   })
 
   test('does not order when asked not to', async ({ storage, process }) => {

@@ -74,3 +74,14 @@ export async function startProcess(
 export function seqsOf(received: Received): number[] {
   return received.messages.map(({ seq }) => seq)
 }
+
+/** Until a tick waits for its turn, as it does while an operator's change is under way. */
+export async function untilTickWaits(storage: Database): Promise<void> {
+  for (;;) {
+    const { rows } = await storage.pool.query(
+      `select from pg_locks where locktype = 'advisory' and not granted
+       and database = (select oid from pg_database where datname = current_database())`,
+    )
+    if (rows.length > 0) return
+  }
+}

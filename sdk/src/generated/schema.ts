@@ -1322,6 +1322,12 @@ export interface components {
                 /** @description JSON pointer into the request. */
                 pointer: string;
                 detail: string;
+                /** @description Where in a filter: offset from 0 in UTF-16 units, the others from 1. */
+                position?: {
+                    offset: number;
+                    line: number;
+                    column: number;
+                };
             }[];
             /** @description As in the header X-Request-Id; look for it in the server’s log. */
             request_id: string;
@@ -1330,7 +1336,7 @@ export interface components {
             data: components["schemas"]["Message"][];
             meta: {
                 /**
-                 * @description Why there is less than was asked for; null: there is no more.
+                 * @description Why there are fewer than asked for; null: nothing else holds messages back.
                  * @enum {string|null}
                  */
                 limited_by: "max_in_flight" | "blocked_groups" | "paused" | null;
@@ -2155,7 +2161,7 @@ export interface components {
             cursor_seq: number;
             /** @description Passed changes that come again; filters apart. */
             would_redeliver: number;
-            /** @description Changes ahead or set aside that will not come. */
+            /** @description Changes ahead, leased or set aside that will not come. */
             would_skip: number;
             dry_run: boolean;
         };
@@ -2190,7 +2196,7 @@ export interface components {
         ReplayRequest: {
             from: components["schemas"]["LogTarget"];
             to?: components["schemas"]["LogTarget"];
-            /** @description Only this row: its primary key; several columns as a list. */
+            /** @description Only this row: its primary key; several columns as a list. A number may be written as a text, as one of more than 15 digits must be. */
             key?: string | number | (string | number | null)[];
         };
         RedriveResponse: {
@@ -2461,10 +2467,10 @@ export interface components {
         FilterPreviewResponse: {
             /** @description What is wrong with the selection; then nothing was tried. */
             errors: {
-                /** @description The field that is wrong, as a JSON pointer. */
+                /** @description JSON pointer into the request. */
                 pointer: string;
                 detail: string;
-                /** @description Where in the filter: offset from 0 in UTF-16 units, the others from 1. */
+                /** @description Where in a filter: offset from 0 in UTF-16 units, the others from 1. */
                 position?: {
                     offset: number;
                     line: number;

@@ -57,9 +57,10 @@ export function readTime(name: string, text: string, orElse = ''): string {
   throw new ConfigError([`${name} must be ${orElse}a time such as 2026-01-31T12:00:00Z`])
 }
 
-/** A key as JSON, `42` or `["a",1]`; what is no JSON is a text. */
+/** A key as JSON, `42` or `["a",1]`; what is no JSON is a text, and so is a number that would lose digits. */
 export function readKey(text: string): string | number | (string | number | null)[] {
   const value = parseJson(text)
+  if (typeof value === 'number' && String(value) !== text) return text
   return typeof value === 'number' || typeof value === 'string' || Array.isArray(value)
     ? (value as string | number | (string | number | null)[])
     : text

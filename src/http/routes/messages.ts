@@ -6,14 +6,14 @@ import {
   listSourceConsumers,
 } from '../../queue/operations/list-changes.ts'
 import { followConsumer } from '../../queue/operations/follow-consumer.ts'
-import { listMessages } from '../../queue/operations/list-messages.ts'
+import { listMessages, type ListedMessage } from '../../queue/operations/list-messages.ts'
 import { showChange } from '../../queue/operations/show-change.ts'
 import type { LogEntry } from '../../log/entry.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { Database } from '../../storage/database.ts'
 import { expectConsumer } from '../expect-consumer.ts'
 import { toListed } from '../list-entry.ts'
-import { decodeCursor, makePage } from '../page.ts'
+import { decodeNumberCursor, decodeNumbersCursor, makePage } from '../page.ts'
 import { presentChange, presentMessage, presentPlace, readKey } from '../present-message.ts'
 import type { Reply } from '../problem.ts'
 import { defineRoutes, type Handlers } from '../route.ts'
@@ -93,14 +93,15 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
   return {
     async listMessages({ param, query }) {
       const consumer = await expectConsumer(queues, param('consumer'))
-      const after = decodeCursor(query.cursor)
+      const after = decodeNumbersCursor(query.cursor, 2)
       const rows = await listMessages(db, consumer, {
         state: query.state,
         ...readSearch(query),
-        afterSeq: after === undefined ? 0 : readSeq(after),
+        ...(after === undefined ? {} : { after: { seq: after[0]!, replay: after[1]! } }),
         limit: query.limit + 1,
       })
-      return replyPage(rows, query.limit, presentMessage)
+      const keyOf = ({ seq, replay }: ListedMessage): string => `${seq}/${replay}`
+      return replyPage(rows, query.limit, { keyOf, present: presentMessage })
     },
     async getMessage({ param }) {
       const consumer = await expectConsumer(queues, param('consumer'))
@@ -123,15 +124,18 @@ export function createMessageHandlers(deps: MessageDeps): Handlers<typeof messag
       }
     },
     async listChanges({ param, query }) {
-      const beyond = decodeCursor(query.cursor)
+      const beyondSeq = decodeNumberCursor(query.cursor)
       const { sourceNo } = await expectSource(db, param('source'))
       const rows = await listChanges(db, sourceNo, {
         ...readSearch(query),
-        ...(beyond === undefined ? {} : { beyondSeq: readSeq(beyond) }),
+        ...(beyondSeq === undefined ? {} : { beyondSeq }),
         newestFirst: query.order === 'newest',
         limit: query.limit + 1,
       })
-      return replyPage(rows, query.limit, (row) => `${presentChange(row)}}`)
+      return replyPage(rows, query.limit, {
+        keyOf: ({ seq }) => String(seq),
+        present: (row) => `${presentChange(row)}}`,
+      })
     },
     async getChange({ param }) {
       const { sourceNo } = await expectSource(db, param('source'))
@@ -160,12 +164,12 @@ function readSearch(query: {
   }
 }
 
-function replyPage<T extends { seq: number }>(
+function replyPage<T>(
   rows: readonly T[],
   limit: number,
-  present: (row: T) => string,
+  options: { keyOf: (row: T) => string; present: (row: T) => string },
 ): Reply {
-  const page = makePage(rows, limit, { keyOf: (row) => String(row.seq), present })
+  const page = makePage(rows, limit, options)
   const next = JSON.stringify(page.next_cursor)
   return { status: 200, body: `{"data":[${page.data.join(',')}],"next_cursor":${next}}` }
 }

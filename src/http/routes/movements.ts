@@ -2,7 +2,9 @@ import { MillraceError } from '../../errors.ts'
 import { purgeConsumer } from '../../queue/operations/purge.ts'
 import { discardMessages, redriveMessages } from '../../queue/operations/redrive.ts'
 import { startReplay } from '../../queue/operations/replay.ts'
+import { resolveKey } from '../../queue/operations/resolve-key.ts'
 import { seekConsumer } from '../../queue/operations/seek.ts'
+import type { Consumer } from '../../queue/consumer.ts'
 import type { QueueService } from '../../queue/queue-service.ts'
 import type { LogTarget } from '../../queue/start-cursor.ts'
 import type { Db } from '../../storage/database.ts'
@@ -89,12 +91,17 @@ export function createMovementHandlers(deps: {
   queues: QueueService
 }): Handlers<typeof movementDefinitions> {
   const { db, queues } = deps
+  /** The notification of it comes a moment later; whoever asks here next must not be served by what was. */
+  const move = async <T>(consumer: Consumer, work: Promise<T>): Promise<T> => {
+    const result = await work
+    queues.noteMoved(consumer)
+    return result
+  }
   return {
     async seekConsumer({ param, body }) {
       const consumer = await expectConsumer(queues, param('consumer'))
-      const result = await seekConsumer(db, consumer, readTarget(body.to), {
-        dryRun: body.dry_run,
-      })
+      const options = { dryRun: body.dry_run }
+      const result = await move(consumer, seekConsumer(db, consumer, readTarget(body.to), options))
       return reply(200, {
         cursor_seq: result.cursorSeq,
         would_redeliver: result.wouldRedeliver,
@@ -104,25 +111,25 @@ export function createMovementHandlers(deps: {
     },
     async replayConsumer({ param, body }) {
       const consumer = await expectConsumer(queues, param('consumer'))
-      const { replayNo, total } = await startReplay(db, consumer, {
+      const range = {
         from: readTarget(body.from),
         to: readTarget(body.to),
-        key: body.key === undefined ? null : formatKey(body.key),
-      })
+        key: body.key === undefined ? null : await resolveKey(db, consumer, [body.key].flat()),
+      }
+      const { replayNo, total } = await move(consumer, startReplay(db, consumer, range))
       return reply(202, { replay: replayNo, total })
     },
     async redriveConsumer({ param, body }) {
       const consumer = await expectConsumer(queues, param('consumer'))
       const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
-      return reply(
-        200,
-        await redriveMessages(db, consumer, which, { skipSuperseded: body.skip_superseded }),
-      )
+      const options = { skipSuperseded: body.skip_superseded }
+      return reply(200, await move(consumer, redriveMessages(db, consumer, which, options)))
     },
     async discardMessages({ param, body }) {
       const consumer = await expectConsumer(queues, param('consumer'))
       const which = body.seqs === undefined ? 'all' : { seqs: body.seqs }
-      return reply(200, { discarded: await discardMessages(db, consumer, which) })
+      const discarded = await move(consumer, discardMessages(db, consumer, which))
+      return reply(200, { discarded })
     },
     async purgeConsumer({ param, body }) {
       const consumer = await expectConsumer(queues, param('consumer'))
@@ -133,7 +140,7 @@ export function createMovementHandlers(deps: {
           { errors: [{ pointer: '/confirm', detail: `must be "${consumer.name}"` }] },
         )
       }
-      return reply(200, { purged: await purgeConsumer(db, consumer) })
+      return reply(200, { purged: await move(consumer, purgeConsumer(db, consumer)) })
     },
   }
 }
@@ -142,9 +149,4 @@ function readTarget(input: TargetInput): LogTarget {
   if (typeof input === 'string') return input
   if ('time' in input) return { time: new Date(input.time) }
   return 'seq' in input ? { seq: input.seq } : { commitLsn: String(input.commit_lsn) }
-}
-
-/** A key as the log has it: the inside of a JSON array. */
-function formatKey(key: string | number | (string | number | null)[]): string {
-  return JSON.stringify(Array.isArray(key) ? key : [key]).slice(1, -1)
 }

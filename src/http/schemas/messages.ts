@@ -162,7 +162,9 @@ export const seekResponse = z
     would_redeliver: z
       .int()
       .meta({ description: 'Passed changes that come again; filters apart.' }),
-    would_skip: z.int().meta({ description: 'Changes ahead or set aside that will not come.' }),
+    would_skip: z
+      .int()
+      .meta({ description: 'Changes ahead, leased or set aside that will not come.' }),
     dry_run: z.boolean(),
   })
   .openapi('SeekResponse')
@@ -174,7 +176,10 @@ const key = z
     z.array(z.union([z.string(), z.number(), z.null()])).max(32),
   ])
   .optional()
-  .meta({ description: 'Only this row: its primary key; several columns as a list.' })
+  .meta({
+    description:
+      'Only this row: its primary key; several columns as a list. A number may be written as a text, as one of more than 15 digits must be.',
+  })
 
 export const replayRequest = z
   .strictObject({ from: target, to: target.default('latest'), key })

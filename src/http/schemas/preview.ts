@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 
 import { consumerFields } from '../../queue/consumer-settings.ts'
 import { changeFields } from './messages.ts'
+import { errorDetailSchema } from './shared.ts'
 
 const PREVIEW_MAX = 100
 
@@ -13,14 +14,6 @@ export const previewRequest = z
     limit: z.int().min(1).max(PREVIEW_MAX).default(50),
   })
   .openapi('FilterPreviewRequest')
-
-const errorSchema = z.object({
-  pointer: z.string().meta({ description: 'The field that is wrong, as a JSON pointer.' }),
-  detail: z.string(),
-  position: z.object({ offset: z.int(), line: z.int(), column: z.int() }).optional().meta({
-    description: 'Where in the filter: offset from 0 in UTF-16 units, the others from 1.',
-  }),
-})
 
 const previewedChange = z.object({
   ...changeFields,
@@ -34,7 +27,7 @@ const previewedChange = z.object({
 export const previewResponse = z
   .object({
     errors: z
-      .array(errorSchema)
+      .array(errorDetailSchema)
       .meta({ description: 'What is wrong with the selection; then nothing was tried.' }),
     passes: z.int(),
     filtered: z.int(),

@@ -131,7 +131,7 @@ export const receiveResponse = z
     data: z.array(messageSchema),
     meta: z.object({
       limited_by: z.enum(['max_in_flight', 'blocked_groups', 'paused']).nullable().meta({
-        description: 'Why there is less than was asked for; null: there is no more.',
+        description: 'Why there are fewer than asked for; null: nothing else holds messages back.',
       }),
     }),
   })

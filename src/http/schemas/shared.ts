@@ -9,6 +9,15 @@ export const timeSchema = z.iso
 /** Every code, so that nobody has to learn them by accident. */
 const codes = Object.entries(STATUS_OF).map(([code, status]) => `\`${code}\` (${status})`)
 
+/** One thing that is wrong with a request. */
+export const errorDetailSchema = z.object({
+  pointer: z.string().meta({ description: 'JSON pointer into the request.' }),
+  detail: z.string(),
+  position: z.object({ offset: z.int(), line: z.int(), column: z.int() }).optional().meta({
+    description: 'Where in a filter: offset from 0 in UTF-16 units, the others from 1.',
+  }),
+})
+
 export const problemSchema = z
   .object({
     type: z.string().meta({ description: 'A URN made of the code.' }),
@@ -20,12 +29,7 @@ export const problemSchema = z
     detail: z.string().meta({ description: 'A sentence for people.' }),
     summary: z.string().meta({ description: 'Equal to `detail`.' }),
     errors: z
-      .array(
-        z.object({
-          pointer: z.string().meta({ description: 'JSON pointer into the request.' }),
-          detail: z.string(),
-        }),
-      )
+      .array(errorDetailSchema)
       .optional()
       .meta({ description: 'Each fault of the request.' }),
     request_id: z

@@ -20,8 +20,8 @@ export interface ListMessagesOptions {
   key?: string
   /** Committed then or later. */
   from?: Date
-  /** Only after this seq, for the next page. */
-  afterSeq: number
+  /** Only what comes after this message, for the next page; a replayed one comes after its original. */
+  after?: { seq: number; replay: number }
   limit: number
 }
 
@@ -76,8 +76,8 @@ export async function listMessages(
 ): Promise<ListedMessage[]> {
   const members = await selectMembers(db, consumer, options)
   // The time as a place in the log: there is an index for that, and none for times.
-  const after = options.from && (await findCursor(db, consumer.sourceNo, { time: options.from }))
-  const afterSeq = Math.max(options.afterSeq, after ?? 0)
+  const earliest = options.from && (await findCursor(db, consumer.sourceNo, { time: options.from }))
+  const { after = { seq: 0, replay: 0 } } = options
   const { rows } = await sql<MessageRow>`
     with member as (${members})
     select member.seq::text, member.replay_no, member.attempt, record, changes, action::text,
@@ -89,7 +89,8 @@ export async function listMessages(
     join millrace.relation using (source_no, relation_no)
     left join millrace.delivery on delivery.consumer_no = ${consumer.consumerNo}
       and delivery.seq = member.seq and delivery.replay_no = member.replay_no
-    where member.seq > ${afterSeq}::bigint
+    where member.seq > ${earliest ?? 0}::bigint
+      and (member.seq, member.replay_no) > (${after.seq}::bigint, ${after.replay}::bigint)
       ${options.table === undefined ? sql`` : sql`and table_schema || '.' || table_name = ${options.table}`}
       ${options.key === undefined ? sql`` : sql`and key = ${options.key}`}
       ${options.from === undefined ? sql`` : sql`and committed_at >= ${options.from}`}
@@ -101,7 +102,7 @@ export async function listMessages(
 async function selectMembers(
   db: Db,
   consumer: Consumer,
-  { state, afterSeq }: ListMessagesOptions,
+  { state, after }: ListMessagesOptions,
 ): Promise<RawBuilder<unknown>> {
   const none = sql`null::timestamptz as expires_at, null::text as worker`
   if (state === 'leased') {
@@ -122,7 +123,7 @@ async function selectMembers(
   const relationNos = await listSelectedRelations(db, consumer)
   return sql`
     select seq, 0 as replay_no, 0 as attempt, null::timestamptz as visible_at, ${none} from millrace.log
-    where source_no = ${consumer.sourceNo} and seq > ${Math.max(cursor, afterSeq)}::bigint
+    where source_no = ${consumer.sourceNo} and seq > ${Math.max(cursor, after?.seq ?? 0)}::bigint
       and relation_no = any (${relationNos}::int[])
       and (recipient_no is null or recipient_no = ${consumer.consumerNo})
       and (action::text = 'r' or action::text = any (${actionCodes(consumer)}::text[]))`

@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+
 import type { Db } from '../../storage/database.ts'
 import type { Consumer } from '../consumer.ts'
 import { findCursor, type LogTarget } from '../start-cursor.ts'
@@ -15,7 +17,7 @@ export interface SeekResult {
   cursorSeq: number
   /** Selected changes that were passed and will be delivered again; a filter is not looked at. */
   wouldRedeliver: number
-  /** Selected changes that were ahead and will not be delivered, those set aside included. */
+  /** Selected changes that were ahead, leased or set aside, and will not be delivered. */
   wouldSkip: number
 }
 
@@ -72,10 +74,14 @@ async function describeSeek(
     .where('state', 'in', ['waiting', 'retrying'])
     .where('seq', '<=', String(cursor))
     .executeTakeFirstOrThrow()
+  const { rows } = await sql<{ leased: string }>`
+    select count(*) as leased from millrace.lease, unnest(seqs) as held (seq)
+    where consumer_no = ${consumer.consumerNo} and lease_no >= ${before.leaseFloor}::bigint
+      and held.seq <= ${cursor}::bigint`.execute(db)
   const ahead = await countSelected(db, consumer, { after: before.cursor, to: cursor })
   return {
     cursorSeq: cursor,
     wouldRedeliver: await countSelected(db, consumer, { after: cursor, to: before.cursor }),
-    wouldSkip: ahead + Number(aside),
+    wouldSkip: ahead + Number(aside) + Number(rows[0]!.leased),
   }
 }

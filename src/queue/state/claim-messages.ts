@@ -17,6 +17,9 @@ const SET_ASIDE_MAX = 100_000
 /** Entries looked at in one claim at most, so that a tick stays short. */
 const SCAN_MAX = 10_000
 
+/** Redriven messages on which the filter had failed: so many are judged anew in one claim. */
+const JUDGED_MAX = 2000
+
 /** What a message's envelope adds to its record, about. */
 export const ENVELOPE_BYTES = 500
 
@@ -107,8 +110,11 @@ export function claimMessages(
   }
   const claim = new ClaimInProgress(state, tick, feed, request, options, missing, shortage, lease)
   claim.takeSetAside()
-  for (const replay of state.replays) claim.takeReplay(replay)
-  claim.takeFresh()
+  if (state.setAside.size >= SET_ASIDE_MAX) shortage.setAside = true
+  else {
+    for (const replay of state.replays) claim.takeReplay(replay)
+    claim.takeFresh()
+  }
   if (lease.items.length === 0) return undefined
 
   state.nextLeaseNo += 1
@@ -180,6 +186,7 @@ class ClaimInProgress {
 
   takeSetAside(): void {
     const unread: Item[] = []
+    let judged = 0
     while (unread.length < this.#request.batchSize && this.#hasRoom(0)) {
       const item = this.#state.nextReady(this.#lease, this.#options.nowMs)
       if (!item) break
@@ -189,9 +196,14 @@ class ClaimInProgress {
         this.#wantQueueOf(item)
         continue
       }
-      if (!this.#hasRoom(entry.size)) {
+      if (judged >= JUDGED_MAX || !this.#hasRoom(entry.size)) {
+        if (judged >= JUDGED_MAX) this.#shortage.more = true
         this.#state.putReady(item)
         break
+      }
+      if (item.state === 'retrying' && item.lastLeaseNo === 0) {
+        judged += 1
+        if (!this.#passesFilter(item, entry)) continue
       }
       const wasWaiting = item.state === 'waiting'
       if (wasWaiting && item.replayNo === 0 && this.#options.collapse?.isSuperseded(entry)) {
@@ -209,6 +221,20 @@ class ClaimInProgress {
       }
     }
     for (const item of unread) this.#state.putReady(item)
+  }
+
+  /**
+   * What is redriven and was in no lease died of its filter, which is asked once more: it
+   * may have been mended. Answers whether the message is to be delivered.
+   */
+  #passesFilter(item: Item, entry: LogEntry): boolean {
+    const verdict = this.#options.selection.matches(entry)
+    if (verdict === true) return true
+    this.#state.takeItemBack(item)
+    // Not selected after all: as if the cursor passed it now.
+    if (verdict === false) this.#tick.dropDelivery(item)
+    else killFailed(this.#tick, item, verdict.failed)
+    return false
   }
 
   /** A newer change of its row comes in its place. */
@@ -239,10 +265,6 @@ class ClaimInProgress {
   }
 
   takeFresh(): void {
-    if (this.#state.setAside.size >= SET_ASIDE_MAX) {
-      this.#shortage.setAside = true
-      return
-    }
     const { head } = this.#feed
     const to = Math.min(head, this.#options.collapse?.to ?? head)
     const scan = { cursor: this.#state.cursor, to }
@@ -286,11 +308,7 @@ class ClaimInProgress {
     const group = selection.groupHash(entry)
     const other = selection.otherGroupHash(entry)
     if (verdict !== true) {
-      killItem(this.#tick, makeItem(entry, replayNo, group, other), verdict.failed, {
-        attempt: 0,
-        outcome: 'filter_failed',
-        reason: verdict.failed,
-      })
+      killFailed(this.#tick, makeItem(entry, replayNo, group, other), verdict.failed)
       return true
     }
     const { collapse } = this.#options
@@ -314,6 +332,11 @@ class ClaimInProgress {
     this.#take(makeItem(entry, replayNo, group, other), entry)
     return true
   }
+}
+
+/** The filter could not tell whether the message is selected: it is kept, with the reason. */
+function killFailed(tick: Tick, item: Item, reason: string): void {
+  killItem(tick, item, reason, { attempt: item.attempt, outcome: 'filter_failed', reason })
 }
 
 function makeItem(entry: LogEntry, replayNo: number, group: number, other: number): Item {

@@ -180,6 +180,7 @@ function extendItem(
 ): SettlementResult {
   const { lease, item } = place
   const until = Math.min(nowMs + settlement.visibilityTimeoutMs, lease.leasedMs + LEASE_MS_MAX)
+  if (until <= nowMs) return lost(settlement, 'A lease ends 12 hours after the delivery.')
   item.expiresMs = until
   // The bound may lie before the true earliest end: a look at that time puts it right.
   lease.expiresMs = Math.min(lease.live === 1 ? until : lease.expiresMs, until)
