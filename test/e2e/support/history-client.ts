@@ -15,6 +15,8 @@ interface Answer {
 /** What the clients of a history share. */
 export interface HistoryWorld {
   readonly history: History
+  /** Calls under way, by the server's URL. */
+  readonly open: Map<string, number>
   /** The servers that are thought to run. */
   readonly listServers: () => readonly string[]
   /** No accidents any more, and no mischief: everything is to be acked. */
@@ -95,7 +97,7 @@ export class HistoryClient {
   }
 
   async #call(request: Request, body: object, hangUpMs?: number): Promise<Answer | undefined> {
-    const { history, listServers } = this.#world
+    const { history, listServers, open } = this.#world
     const servers = listServers()
     if (servers.length === 0) {
       await sleep(20)
@@ -103,6 +105,7 @@ export class HistoryClient {
     }
     const server = this.#random.pick(servers)
     const op = history.invoke(this.#no, request)
+    open.set(server, (open.get(server) ?? 0) + 1)
     const hangUp = new AbortController()
     const timer = hangUpMs === undefined ? undefined : setTimeout(() => hangUp.abort(), hangUpMs)
     try {
@@ -130,6 +133,7 @@ export class HistoryClient {
       return undefined
     } finally {
       clearTimeout(timer)
+      open.set(server, open.get(server)! - 1)
     }
   }
 }

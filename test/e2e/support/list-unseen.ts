@@ -4,6 +4,7 @@ import { HUNG_UP, type Event } from './history.ts'
 const KINDS = [
   'a client hung up while it received',
   'a client hung up while it acked',
+  'a server was gone before it answered',
   'a server answered 503, as the storage was away',
   'a message was given back',
   'a lease was extended',
@@ -29,7 +30,8 @@ export function listUnseen(events: readonly Event[]): Kind[] {
     const call = calls.get(event.op)
     if (event.type !== 'ok') {
       if (event.reason.startsWith('503')) seen.add('a server answered 503, as the storage was away')
-      else if (event.reason !== HUNG_UP) continue
+      else if (event.type === 'info' && event.reason !== HUNG_UP)
+        seen.add('a server was gone before it answered')
       else if (call === 'receive') seen.add('a client hung up while it received')
       else if (call === 'ack') seen.add('a client hung up while it acked')
       continue
