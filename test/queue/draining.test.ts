@@ -1,17 +1,9 @@
 import { describe, expect } from 'vitest'
 
 import { moveQueue } from '../../src/queue/operations/move-queue.ts'
-import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource, orders } from '../support/given.ts'
-import { startProcess, untilTickWaits, type TestProcess } from '../support/queues.ts'
-
-const test = base.extend<{ process: TestProcess }>({
-  process: async ({ storage }, use) => {
-    const process = await startProcess(storage)
-    await use(process)
-    await process.stop()
-  },
-})
+import { test } from '../support/queue-process.ts'
+import { startProcess, untilTickWaits } from '../support/queues.ts'
 
 const WAIT_MS = 20_000
 

@@ -3,17 +3,9 @@ import { describe, expect } from 'vitest'
 import { patchConsumer } from '../../src/queue/consumer-store.ts'
 import { listMessages } from '../../src/queue/operations/list-messages.ts'
 import { redriveMessages } from '../../src/queue/operations/redrive.ts'
-import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource } from '../support/given.ts'
-import { seqsOf, startProcess, type TestProcess } from '../support/queues.ts'
-
-const test = base.extend<{ process: TestProcess }>({
-  process: async ({ storage }, use) => {
-    const process = await startProcess(storage)
-    await use(process)
-    await process.stop()
-  },
-})
+import { test } from '../support/queue-process.ts'
+import { seqsOf } from '../support/queues.ts'
 
 const WAIT_MS = 20_000
 

@@ -7,17 +7,9 @@ import { purgeConsumer } from '../../src/queue/operations/purge.ts'
 import { seekConsumer } from '../../src/queue/operations/seek.ts'
 import { showChange } from '../../src/queue/operations/show-change.ts'
 import { startReplay } from '../../src/queue/operations/replay.ts'
-import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource, orders } from '../support/given.ts'
-import { seqsOf, startProcess, type TestProcess } from '../support/queues.ts'
-
-const test = base.extend<{ process: TestProcess }>({
-  process: async ({ storage }, use) => {
-    const process = await startProcess(storage)
-    await use(process)
-    await process.stop()
-  },
-})
+import { test } from '../support/queue-process.ts'
+import { seqsOf } from '../support/queues.ts'
 
 const WAIT_MS = 20_000
 

@@ -1,17 +1,9 @@
 import { describe, expect } from 'vitest'
 
 import { pauseConsumer } from '../../src/queue/consumer-store.ts'
-import { test as base } from '../support/database.ts'
 import { givenConsumer, givenSource, moveClock, orders } from '../support/given.ts'
+import { test } from '../support/queue-process.ts'
 import { seqsOf, startProcess, type TestProcess } from '../support/queues.ts'
-
-const test = base.extend<{ process: TestProcess }>({
-  process: async ({ storage }, use) => {
-    const process = await startProcess(storage)
-    await use(process)
-    await process.stop()
-  },
-})
 
 const WAIT_MS = 20_000
 
