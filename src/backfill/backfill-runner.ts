@@ -19,8 +19,8 @@ import {
   type TableDescription,
 } from './describe-table.ts'
 import { estimateRows } from './estimate-rows.ts'
-import { readPage, TableChangedError } from './read-page.ts'
-import { PageTooLargeError } from './read-rows.ts'
+import { readPage } from './read-page.ts'
+import { PageTooLargeError, TableChangedError } from './read-rows.ts'
 import {
   findConsumerTables,
   findNextBackfill,
@@ -145,6 +145,7 @@ export class BackfillRunner implements SessionCompanion {
     } catch (error) {
       work.table = undefined
       if (!(error instanceof TableChangedError)) throw error
+      await client.query('rollback')
       return AGAIN_MS
     } finally {
       window.close()

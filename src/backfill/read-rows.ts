@@ -10,11 +10,14 @@ export class PageTooLargeError extends Error {
   override readonly name = 'PageTooLargeError'
 }
 
+/** The table is not any more what it was described as. */
+export class TableChangedError extends Error {
+  override readonly name = 'TableChangedError'
+}
+
 export interface ReadRows {
   /** Text of `pg_current_snapshot()` that all rows belong to. */
   readonly snapshot: string
-  /** What the question before the page was answered with; null: with nothing. */
-  readonly answer: string | null
   readonly rows: readonly (readonly (string | null)[])[]
   readonly bytes: number
   /** Rows were left out at the end. */
@@ -30,20 +33,24 @@ interface Wire {
 interface PageStatements {
   /** What keeps the table as it is until the end; null: nothing. */
   readonly lock: string | null
-  /** Its first column of its first row is the answer. */
+  /** What describes the table: the first column of its first row. */
   readonly question: string
+  /** What the question was answered with when the page was written. */
+  readonly answer: string
   readonly page: string
 }
 
 /**
  * Reads one page in a transaction of its own, one round trip in all. Nothing of the
  * source is held when it returns: neither locks nor a snapshot. After an error the
- * connection is not to be used again.
+ * connection needs a rollback.
+ * @throws TableChangedError where the question has another answer: also when the page was
+ * refused for that, as for a column that is gone
  * @throws PageTooLargeError
  */
 export function readRows(
   client: pg.ClientBase,
-  { lock, question, page }: PageStatements,
+  { lock, question, answer, page }: PageStatements,
   timeoutMs: number,
 ): Promise<ReadRows> {
   // A role that row security hides rows from gets an error, not a part of the table. The lock
@@ -52,7 +59,9 @@ export function readRows(
     set local row_security = off; set local statement_timeout = ${timeoutMs};
     ${lock === null ? '' : `${lock};`} select pg_current_snapshot()::text; ${question}; ${page}; commit`
   return new Promise((resolve, reject) => {
-    client.query(new RowsQuery(text, (error, rows) => (error ? reject(error) : resolve(rows!))))
+    client.query(
+      new RowsQuery(text, answer, (error, rows) => (error ? reject(error) : resolve(rows!))),
+    )
   })
 }
 
@@ -61,19 +70,26 @@ class RowsQuery implements pg.Submittable {
   /** pg looks for it, to end a query whose connection breaks. */
   callback: (error: Error | null, rows?: ReadRows) => void
   readonly #text: string
+  readonly #expected: string
   readonly #rows: (readonly (string | null)[])[] = []
   #wire: Wire | undefined
   /** Of three: the snapshot, the question's, the page. */
   #result = 0
   #snapshot = ''
   #answer: string | null = null
+  #isAnswered = false
   #bytes = 0
   #restBytes = 0
   #isCut = false
   #error: Error | null = null
 
-  constructor(text: string, done: (error: Error | null, rows?: ReadRows) => void) {
+  constructor(
+    text: string,
+    expected: string,
+    done: (error: Error | null, rows?: ReadRows) => void,
+  ) {
     this.#text = text
+    this.#expected = expected
     this.callback = done
   }
 
@@ -106,15 +122,18 @@ class RowsQuery implements pg.Submittable {
   }
 
   handleError(error: Error): void {
-    this.#error = error
-    this.callback(error)
+    this.#error = this.#hasChanged ? changed(error) : error
+    this.callback(this.#error)
   }
 
   handleReadyForQuery(): void {
     if (this.#error) return
+    if (this.#hasChanged) {
+      this.callback(changed())
+      return
+    }
     this.callback(null, {
       snapshot: this.#snapshot,
-      answer: this.#answer,
       rows: this.#rows,
       bytes: this.#bytes,
       isCut: this.#isCut,
@@ -125,6 +144,17 @@ class RowsQuery implements pg.Submittable {
     this.#result += 1
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    this.#isAnswered ||= this.#result === 2
+  }
+
   handleEmptyQuery(): void {}
+
+  get #hasChanged(): boolean {
+    return this.#isAnswered && this.#answer !== this.#expected
+  }
+}
+
+function changed(cause?: Error): TableChangedError {
+  return new TableChangedError('the table has changed', { cause })
 }

@@ -44,7 +44,7 @@ describe('a table that changes its shape during a backfill', () => {
     const readOld = await read()
     expect((await readOld()).rows).toHaveLength(1)
     await shop.query(ddl)
-    await expect(readOld()).rejects.toThrow(/the table has changed|column "v" does not exist/)
+    await expect(readOld()).rejects.toThrow('the table has changed')
     await client.query('rollback')
     const readNew = await read()
     expect((await readNew()).rows).toHaveLength(1)

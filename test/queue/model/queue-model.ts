@@ -207,10 +207,10 @@ export class QueueModel {
     this.#passedTo = cursor
     for (const [key, message] of this.#messages) {
       const [seq, replay] = key.split('/').map(Number) as [number, number]
-      if (replay !== 0) this.#messages.delete(key)
-      else if (seq > cursor) {
-        this.#messages.delete(key)
-      } else if (message.fate === 'open') message.fate = 'acked'
+      // A replay ends; what of it is dead and behind the cursor stays a dead letter.
+      const isForgotten = seq > cursor || (replay !== 0 && message.fate !== 'dead')
+      if (isForgotten) this.#messages.delete(key)
+      else if (message.fate === 'open') message.fate = 'acked'
     }
   }
 
