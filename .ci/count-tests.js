@@ -4,6 +4,8 @@ import { appendFileSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
 const REASON_LINES = 12
+/** Of one line; the whole of it is in the output above. */
+const LINE_CHARS = 300
 
 const [reportFile, failuresFile] = process.argv.slice(2)
 const report = JSON.parse(readFileSync(reportFile, 'utf8'))
@@ -22,7 +24,11 @@ const failures = files.flatMap(({ path, assertionResults }) =>
 for (const { path, message } of broken) failures.push([path, message || 'failed in a hook'])
 
 for (const [name, reason] of failures) {
-  const lines = reason.trimEnd().split('\n').slice(0, REASON_LINES)
-  appendFileSync(failuresFile, [name, ...lines.map((line) => `    ${line}`), ''].join('\n'))
+  const lines = reason
+    .trimEnd()
+    .split('\n')
+    .slice(0, REASON_LINES)
+    .map((line) => `    ${line.slice(0, LINE_CHARS)}`)
+  appendFileSync(failuresFile, [name, ...lines, ''].join('\n'))
 }
 console.log(report.numPassedTests, failures.length)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 
 import { withStorage } from '../../support/database.ts'
 import { chooseSeed } from '../../support/random.ts'
-import { command, settings } from './commands.ts'
+import { command, settings, type Command, type Settings } from './commands.ts'
 import { runCommands } from './run-commands.ts'
 
 /** `MILLRACE_TEST_COMMANDS=200000` for the long run; `MILLRACE_TEST_SEED` to repeat one. */
@@ -11,6 +11,17 @@ const COMMANDS = Number(process.env['MILLRACE_TEST_COMMANDS'] ?? 2000)
 /** `MILLRACE_TEST_SHRINK=1` looks for fewer commands that fail as well, for some minutes. */
 const SHRINKS = process.env['MILLRACE_TEST_SHRINK'] === '1'
 const COMMANDS_PER_RUN = 150
+
+/** The whole run where it was made shorter; else the seed repeats it. */
+async function tellFailure(run: fc.RunDetails<[Settings, Command[]]>): Promise<void> {
+  if (!run.failed) return
+  const { seed, counterexamplePath, counterexample, errorInstance: cause } = run
+  const found = SHRINKS ? `\n${fc.stringify(counterexample)}` : ''
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  throw new Error(`${reason}\nMILLRACE_TEST_SEED=${seed}, path ${counterexamplePath}${found}`, {
+    cause,
+  })
+}
 
 describe('the queue', () => {
   test('keeps its invariants whatever is done to it', { timeout: 0 }, async () => {
@@ -31,6 +42,7 @@ describe('the queue', () => {
         endOnFailure: !SHRINKS,
         // Shrinking stops here; the seed repeats what was found.
         interruptAfterTimeLimit: Math.max(600_000, 100 * COMMANDS),
+        asyncReporter: tellFailure,
       },
     )
     const seconds = Math.round((performance.now() - startedAt) / 1000)

@@ -81,7 +81,7 @@ class Run {
 
   /** What was answered about the message that an error names. */
   history(error: unknown): string {
-    const seq = /seq (\d+)/.exec(String(error))?.[1]
+    const seq = /(?:seq|message) (\d+)/.exec(String(error))?.[1]
     return this.#model.log.filter((line) => line.includes(` seq ${seq}/`)).join('\n')
   }
 
