@@ -83,7 +83,7 @@ export class QueueModel {
         attempt === message.attempts + 1,
         `seq ${seq} was delivered as attempt ${attempt} after ${message.attempts}`,
       )
-      this.#checkOrder(seq, replay, lease)
+      this.#checkOrder(seq, replay, lease, clockMs)
       message.attempts = attempt
       const expiresMs = Date.parse(delivery.lease_expires_at)
       const made = { seq, replay, ackId, attempt, lease, expiresMs }
@@ -101,13 +101,18 @@ export class QueueModel {
    * A message may be delivered only when every earlier one of its groups is
    * settled, or is in the same lease: judged for first deliveries, in the order of the log.
    */
-  #checkOrder(seq: number, replay: number, lease: object): void {
+  #checkOrder(seq: number, replay: number, lease: object, clockMs: number): void {
     if (replay !== 0 || this.#settings.ordering === 'none') return
     for (let earlier = 1; earlier < seq; earlier += 1) {
       if (!this.#shareGroup(earlier, seq)) continue
       const message = this.#messages.get(`${earlier}/0`)
       if (message && message.fate !== 'open') continue
       const newest = message?.deliveries.at(-1)
+      if (message && newest?.lease !== lease && this.#isSpent(message, clockMs)) {
+        // The same receive found its last lease run out: it must be dead now.
+        message.fate = 'dead'
+        continue
+      }
       check(
         newest?.lease === lease || this.#isPassed(earlier),
         `seq ${seq} was delivered before seq ${earlier} of its group was settled`,
@@ -124,6 +129,16 @@ export class QueueModel {
       newest.expiresMs > clockMs &&
       !message.givenUp.has(newest.ackId) &&
       this.#epochOf.get(newest.ackId) === this.#epoch
+    )
+  }
+
+  /** Whether the lease of its last delivery that is allowed ran out. */
+  #isSpent(message: Modelled, clockMs: number): boolean {
+    const newest = message.deliveries.at(-1)
+    return (
+      newest !== undefined &&
+      newest.expiresMs <= clockMs &&
+      message.attempts >= (this.#settings.maxDeliveries ?? Infinity)
     )
   }
 
