@@ -76,7 +76,7 @@ function applyMerging(entries: readonly LogEntry[]): Map<string, Record<string, 
 describe('a backfill beside writers', () => {
   test(
     'leaves every consumer with the table as it is, and never shows a row older than before',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async ({ storage, shop }) => {
       await shop.query(`create table t (id int primary key, version int, big text);
       alter table t alter column big set storage external;
@@ -133,7 +133,7 @@ describe('a backfill beside writers', () => {
 
   test(
     'that is killed and taken over again and again writes each row once',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async ({ storage, shop }) => {
       await shop.query(`create table t (id int primary key, version int);
       insert into t select i, 1 from generate_series(1, 20000) i`)

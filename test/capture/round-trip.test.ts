@@ -299,7 +299,7 @@ function compact(json: string): string {
 
 test(
   'random values of every type arrive as Postgres reads them back',
-  { timeout: 60_000 + RUNS * 1_000 },
+  { timeout: 240_000 + RUNS * 1_000 },
   async ({ channel }) => {
     const row = fc.tuple(...TYPES.map(({ value }) => fc.option(value, { nil: 'null', freq: 10 })))
     await fc.assert(

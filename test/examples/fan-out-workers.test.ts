@@ -23,7 +23,7 @@ test('the fan-out workers handle every order once each, and stop when told to', 
   )
   // The one that shipping refuses says nothing.
   const deadOf = async () => (await server.client.consumers.stats('shipping')).dead
-  await expect.poll(deadOf, { timeout: 20_000 }).toBe(1)
+  await expect.poll(deadOf, { timeout: 120_000 }).toBe(1)
   const codes = await Promise.all(running.map((service) => service.stop()))
 
   expect(codes).toEqual([0, 0, 0])

@@ -35,7 +35,7 @@ test('the audit log has every change once, with who and from what, also after a 
   await shop.query('alter table orders replica identity full')
   const audit = example.run(['node', 'audit-log.ts'], { AUDIT_URL: shop.url })
   await expect
-    .poll(async () => (await server.client.consumers.list()).data.length, { timeout: 20_000 })
+    .poll(async () => (await server.client.consumers.list()).data.length, { timeout: 120_000 })
     .toBe(1)
   await shop.query(`
     begin;
@@ -47,12 +47,12 @@ test('the audit log has every change once, with who and from what, also after a 
     delete from orders`)
   const countLines = async () =>
     Number((await shop.query('select count(*) from audit_log')).rows[0].count)
-  await expect.poll(countLines, { timeout: 20_000 }).toBe(3)
+  await expect.poll(countLines, { timeout: 120_000 }).toBe(3)
 
   await server.client.consumers.seek('audit-log', { to: 'earliest' })
   await audit.waitForLines(/^0 of \d+ written down$/)
   const backlogOf = async () => (await server.client.consumers.stats('audit-log')).backlog
-  await expect.poll(backlogOf, { timeout: 20_000 }).toBe(0)
+  await expect.poll(backlogOf, { timeout: 120_000 }).toBe(0)
 
   expect(await audit.stop()).toBe(0)
   const { rows } = await shop.query(
@@ -84,7 +84,7 @@ test('the search index holds the newest state of each row, also after a replay',
           const stats = await server.client.consumers.stats('search-index').catch(() => undefined)
           return stats && stats.backlog + stats.leased
         },
-        { timeout: 20_000 },
+        { timeout: 120_000 },
       )
       .toBe(0)
   }

@@ -32,7 +32,7 @@ for (const { name, programs, command } of LANGUAGES) {
         const { backlog, dead, retrying } = await server.client.consumers.stats('shipping')
         return { ahead: backlog - retrying, unhandled: dead + retrying }
       }
-      await expect.poll(statsOf, { timeout: 20_000 }).toMatchObject({ unhandled: 1 })
+      await expect.poll(statsOf, { timeout: 120_000 }).toMatchObject({ unhandled: 1 })
 
       expect(await worker.stop()).toBe(0)
       expect(lines).toHaveLength(12)

@@ -66,7 +66,7 @@ describe.for(['hono', 'express', 'node'])('the webhook with %s', (framework) => 
     expect([await old.text(), old.status]).toEqual(['timestamp_out_of_tolerance', 401])
     expect(tried).toMatchObject({ success: true, status: 204 })
     await expect
-      .poll(() => consumers.stats('invoicing'), { timeout: 20_000 })
+      .poll(() => consumers.stats('invoicing'), { timeout: 120_000 })
       .toMatchObject({ backlog: 0, leased: 0, retrying: 0, dead: 0 })
     expect(await webhook.stop()).toBe(0)
     const database = new DatabaseSync(file, { readOnly: true })

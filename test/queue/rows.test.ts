@@ -178,7 +178,7 @@ describe('a consumer of rows', () => {
 
   test(
     'holds the newest state of each row in the end, whoever delivers, fails or restarts',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async ({ storage }) => {
       const { source, consumer, process } = await givenRows(storage, {
         visibility_timeout_ms: 60_000,
