@@ -22,6 +22,8 @@ export interface ClientTask {
   }
   /** Leave the messages leased. */
   readonly keepLeased?: boolean
+  /** With a call of their own, not on the way to the next receive. */
+  readonly acksApart?: boolean
 }
 
 export interface ClientAnswer {
@@ -34,8 +36,9 @@ export interface ClientAnswer {
   readonly ranDry: boolean
 }
 
-interface Envelope {
-  readonly ack_id: string
+interface ReceiveAnswer {
+  readonly data: readonly { readonly ack_id: string }[]
+  readonly acks?: { readonly success: boolean }
 }
 
 /** Services that receive, parse, and ack, each worker with one call at a time on a kept connection. */
@@ -43,7 +46,6 @@ class Clients {
   readonly #task: ClientTask
   readonly #connections: Client[] = []
   readonly #headers: Record<string, string>
-  readonly #receiveBody: string
   readonly #over = Promise.withResolvers<void>()
   readonly #total: number
   #count = 0
@@ -56,12 +58,6 @@ class Clients {
     this.#task = task
     this.#total = (task.messages ?? Number.POSITIVE_INFINITY) * task.consumers.length
     this.#headers = { authorization: `Bearer ${task.token}`, 'content-type': 'application/json' }
-    this.#receiveBody = JSON.stringify({
-      batch_size: task.batchSize,
-      // In a timed run there is a backlog; else messages are on their way.
-      wait_for: task.seconds === undefined ? 5000 : 0,
-      ...(task.keepLeased ? { visibility_timeout_ms: 3_600_000 } : {}),
-    })
   }
 
   async run(): Promise<ClientAnswer> {
@@ -111,31 +107,48 @@ class Clients {
   }
 
   async #work(consumer: string): Promise<void> {
-    const { keepLeased, seconds, url } = this.#task
+    const { acksApart, keepLeased, seconds, url } = this.#task
     const connection = new Client(url)
     this.#connections.push(connection)
+    let ackIds: string[] = []
     while (!this.#isOver) {
-      const { data } = (await this.#post(
-        connection,
-        `/v1/consumers/${consumer}/receive`,
-        this.#receiveBody,
-      )) as {
-        data: Envelope[]
-      }
-      if (data.length === 0) {
-        if (seconds === undefined) continue
+      const { data, acks } = await this.#receive(connection, consumer, ackIds)
+      if (acks?.success === false) throw new Error(`not all were acked: ${JSON.stringify(acks)}`)
+      this.#note(ackIds.length)
+      if (data.length === 0 && seconds !== undefined) {
         this.#ranDry = true
         this.#end()
         return
       }
-      if (!keepLeased) await this.#ack(connection, consumer, data)
-      if (!this.#isOver) this.#count += data.length
-      if (this.#count >= this.#total) this.#end()
+      ackIds = data.map(({ ack_id }) => ack_id)
+      if (!keepLeased && !acksApart) continue
+      if (!keepLeased && ackIds.length > 0) await this.#ack(connection, consumer, ackIds)
+      this.#note(ackIds.length)
+      ackIds = []
     }
   }
 
-  async #ack(connection: Client, consumer: string, data: readonly Envelope[]): Promise<void> {
-    const body = JSON.stringify({ ack_ids: data.map(({ ack_id }) => ack_id) })
+  #note(count: number): void {
+    if (!this.#isOver) this.#count += count
+    if (this.#count >= this.#total) this.#end()
+  }
+
+  async #receive(connection: Client, consumer: string, ackIds: string[]): Promise<ReceiveAnswer> {
+    const { batchSize, keepLeased, seconds } = this.#task
+    const body = JSON.stringify({
+      ...(ackIds.length > 0 ? { ack_ids: ackIds } : {}),
+      batch_size: batchSize,
+      // In a timed run there is a backlog; else messages are on their way. What came of the acks
+      // is to be known at once.
+      wait_for: seconds === undefined && ackIds.length === 0 ? 5000 : 0,
+      ...(keepLeased ? { visibility_timeout_ms: 3_600_000 } : {}),
+    })
+    const answer = await this.#post(connection, `/v1/consumers/${consumer}/receive`, body)
+    return answer as ReceiveAnswer
+  }
+
+  async #ack(connection: Client, consumer: string, ackIds: string[]): Promise<void> {
+    const body = JSON.stringify({ ack_ids: ackIds })
     const answer = (await this.#post(connection, `/v1/consumers/${consumer}/ack`, body)) as {
       success: boolean
     }

@@ -7,6 +7,8 @@ export type SettleBody = RequestBody<'/v1/consumers/{consumer}/settle', 'post'>
 export type SettleAnswer = Answer<'/v1/consumers/{consumer}/settle', 'post'>
 
 export interface ReceiveOptions extends CallOptions {
+  /** Acked first, at most 1000: one call for a worker's round, not two. See `Received.acks`. */
+  ackIds?: string[]
   /** 1–1000; 10. */
   batchSize?: number
   /** How long to wait for the first message, at most 55 s; 20 s. */
@@ -23,6 +25,8 @@ export interface Received<Row> {
   data: Message<Row>[]
   /** Why there is less than there is. */
   meta: { limited_by: 'max_in_flight' | 'blocked_groups' | 'paused' | null }
+  /** What became of `ackIds`; there only if some were given. */
+  acks?: { success: boolean; lost: SettleAnswer['results'] }
 }
 
 export interface NackOptions extends CallOptions {
@@ -60,9 +64,11 @@ const MARGIN_MS = 10_000
 export function createQueueClient({ api, repeatable }: Http): QueueClient {
   return {
     receive<Row>(consumer: string, options: ReceiveOptions = {}) {
-      const { batchSize, waitFor = WAIT_MS, visibilityTimeoutMs, maxBytes, worker } = options
+      const { ackIds, batchSize, visibilityTimeoutMs, maxBytes, worker } = options
+      const { waitFor = WAIT_MS } = options
       const timeoutMs = options.timeoutMs ?? readDuration(waitFor) + MARGIN_MS
       const body = withoutUndefined({
+        ack_ids: ackIds,
         batch_size: batchSize,
         wait_for: waitFor,
         visibility_timeout_ms: visibilityTimeoutMs,

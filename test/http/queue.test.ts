@@ -101,7 +101,7 @@ describe('receive', () => {
     expect(status).toBe(422)
     expect(body.code).toBe('validation_failed')
     expect(body.errors).toEqual([{ pointer, detail: expect.stringContaining(detail) }])
-    expect((await shop_.receive()).body.data).toHaveLength(1)
+    expect(await shop_.receive()).toMatchObject({ status: 200, body: { data: [{}] } })
   })
 
   test('refuses a consumer that is pushed', async ({ storage }) => {
@@ -115,6 +115,91 @@ describe('receive', () => {
     )
 
     expect([status, body.code]).toEqual([409, 'consumer_is_push'])
+  })
+})
+
+describe('acks on the way to a receive', () => {
+  test('are done first, in one tick with the next lease', async ({ storage, shop_ }) => {
+    await shop_.append(3)
+    const first = idsOf((await shop_.receive({ batch_size: 1 })).body)
+    const versionOf = async (): Promise<number> =>
+      Number((await storage.pool.query('select max(version) as v from millrace.tick')).rows[0].v)
+    const before = await versionOf()
+
+    const { status, body } = await shop_.receive({ ack_ids: first, batch_size: 1 })
+
+    expect(status).toBe(200)
+    expect(body.acks).toEqual({ success: true, lost: [] })
+    expect(body.data).toMatchObject([{ record: { id: 2 } }])
+    expect(await versionOf()).toBe(before + 1)
+    const again = await shop_.settle('ack', { ack_ids: first })
+    expect(again.body.results[0].status).toBe('already_acked')
+  })
+
+  test('free the group whose next message comes with the answer', async ({ storage, api }) => {
+    const source = await givenSource(storage)
+    await givenConsumer(storage, source.sourceNo)
+    await source.append([{ id: 1 }])
+    const receive = (body: object): ReturnType<Api['call']> =>
+      api.call('POST', '/v1/consumers/inventory/receive', { wait_for: 0, ...body })
+    const first = await receive({})
+    await source.append([{ id: 1 }])
+    expect((await receive({})).body.data).toEqual([])
+
+    const { body } = await receive({ ack_ids: idsOf(first.body) })
+
+    expect(body.data).toMatchObject([{ record: { id: 1 }, delivery: { attempt: 1 } }])
+  })
+
+  test('say which were too late, and deliver all the same', async ({ shop_ }) => {
+    await shop_.append(3)
+    const [lost = '', good = ''] = idsOf((await shop_.receive({ batch_size: 2 })).body)
+    await shop_.settle('nack', { ack_ids: [lost], delay: '1h' })
+
+    const { status, body } = await shop_.receive({ ack_ids: [lost, good] })
+
+    expect(status).toBe(200)
+    expect(body.acks).toEqual({
+      success: false,
+      lost: [{ ack_id: lost, status: 'lease_lost', detail: expect.any(String) }],
+    })
+    expect(body.data).toMatchObject([{ record: { id: 3 } }])
+  })
+
+  test('are all refused for one that is nonsense, and nothing is leased', async ({ shop_ }) => {
+    await shop_.append(2)
+    const [good = ''] = idsOf((await shop_.receive({ batch_size: 1 })).body)
+
+    const nonsense = await shop_.receive({ ack_ids: [good, 'nonsense'] })
+    const twice = await shop_.receive({ ack_ids: [good, good] })
+
+    expect([nonsense.status, nonsense.body.code]).toEqual([400, 'malformed_ack_id'])
+    expect(nonsense.body.errors[0].pointer).toBe('/ack_ids/1')
+    expect([twice.status, twice.body.code]).toEqual([422, 'validation_failed'])
+    const { body } = await shop_.receive({ ack_ids: [good] })
+    expect(body.acks.success).toBe(true)
+    expect(body.data).toMatchObject([{ record: { id: 2 }, delivery: { attempt: 1 } }])
+  })
+
+  test('are done though nobody may wait any more', async ({ storage, api }) => {
+    const source = await givenSource(storage)
+    await givenConsumer(storage, source.sourceNo, { max_waiting: 1 })
+    await source.append(orders(1))
+    const receive = (body: object): ReturnType<Api['call']> =>
+      api.call('POST', '/v1/consumers/inventory/receive', body)
+    const ids = idsOf((await receive({})).body)
+    const waiting = receive({ wait_for: '50s' })
+    await expect
+      .poll(async () => (await api.call('GET', '/v1/consumers/inventory/stats')).body.waiters)
+      .toBe(1)
+
+    const refused = await receive({ ack_ids: ids })
+
+    expect([refused.status, refused.body.code]).toEqual([429, 'too_many_waiters'])
+    const ack = await api.call('POST', '/v1/consumers/inventory/ack', { ack_ids: ids })
+    expect(ack.body.results[0].status).toBe('already_acked')
+    await source.append(orders(1, 2))
+    expect((await waiting).body.data).toHaveLength(1)
   })
 })
 

@@ -1341,6 +1341,13 @@ export interface components {
                  */
                 limited_by: "max_in_flight" | "blocked_groups" | "paused" | null;
             };
+            /** @description What became of `ack_ids`, where the call had any. */
+            acks?: {
+                /** @description Whether all of `ack_ids` are acked. */
+                success: boolean;
+                /** @description Those that are not, and why. */
+                lost: components["schemas"]["SettleResult"][];
+            };
         };
         Message: {
             /**
@@ -1409,7 +1416,33 @@ export interface components {
             /** @description The replay that brought it; left out: none did. */
             replay?: number;
         };
+        SettleResult: {
+            ack_id: string;
+            /** @enum {string} */
+            status: "acked" | "already_acked" | "nacked" | "dead_lettered" | "extended" | "lease_lost";
+            /**
+             * Format: date-time
+             * @description When a nacked message is due.
+             * @example 2026-01-31T12:00:00Z
+             */
+            visible_at?: string;
+            /**
+             * Format: date-time
+             * @description Of an extended lease.
+             * @example 2026-01-31T12:00:00Z
+             */
+            lease_expires_at?: string;
+            /** @description How a lease was lost. */
+            detail?: string;
+        };
         ReceiveRequest: {
+            /**
+             * @description Acknowledged first, as by `ack`: a worker then makes one call for its work, not two. Done even where the rest of the call is refused; asking again does no harm.
+             * @example [
+             *       "a-1-2s-k3x9f2-0-1z4"
+             *     ]
+             */
+            ack_ids?: string[];
             /**
              * @description Messages at most.
              * @default 10
@@ -1446,25 +1479,6 @@ export interface components {
             counts: {
                 [key: string]: number;
             };
-        };
-        SettleResult: {
-            ack_id: string;
-            /** @enum {string} */
-            status: "acked" | "already_acked" | "nacked" | "dead_lettered" | "extended" | "lease_lost";
-            /**
-             * Format: date-time
-             * @description When a nacked message is due.
-             * @example 2026-01-31T12:00:00Z
-             */
-            visible_at?: string;
-            /**
-             * Format: date-time
-             * @description Of an extended lease.
-             * @example 2026-01-31T12:00:00Z
-             */
-            lease_expires_at?: string;
-            /** @description How a lease was lost. */
-            detail?: string;
         };
         AckRequest: {
             ack_ids: string[];
@@ -3304,7 +3318,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description At most 256 KiB. */
+        /** @description At most 1024 KiB. */
         requestBody?: {
             content: {
                 "application/json": components["schemas"]["ReceiveRequest"];

@@ -40,7 +40,11 @@ export const queueDefinitions = defineRoutes({
     body: {
       schema: receiveRequest,
       isOptional: true,
-      examples: { batch: { batch_size: 100, wait_for: '20s' } },
+      bytesMax: SETTLE_BYTES_MAX,
+      examples: {
+        batch: { batch_size: 100, wait_for: '20s' },
+        next: { ack_ids: ['a-1-2s-k3x9f2-0-1z4'], batch_size: 1, wait_for: '20s' },
+      },
     },
     answers: { 200: { description: 'Messages, or none.', schema: receiveResponse } },
     refusals: [409, 429],
@@ -133,7 +137,8 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
       const consumer = await expectConsumer(queues, call.param('consumer'))
       const { body } = call
       const { signal } = call.exchange
-      const received = await receiveFrom(queues, consumer, {
+      const acking = body.ack_ids?.length ? ackFirst(queues, consumer, body.ack_ids) : undefined
+      const receiving = receiveFrom(queues, consumer, {
         batchSize: body.batch_size,
         waitMs: body.wait_for,
         maxBytes: body.max_bytes,
@@ -143,7 +148,14 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
           : { visibilityTimeoutMs: body.visibility_timeout_ms }),
         ...(body.worker === undefined ? {} : { worker: body.worker }),
       })
-      return { status: 200, body: presentReceived(received) }
+      if (!acking) return { status: 200, body: presentReceived(await receiving) }
+      const [acked, received] = await Promise.allSettled([acking, receiving])
+      if (acked.status === 'fulfilled' && received.status === 'fulfilled') {
+        return { status: 200, body: presentReceived(received.value, acked.value) }
+      }
+      if (received.status === 'rejected') throw received.reason
+      void received.value.giveBack().catch(() => undefined)
+      throw (acked as PromiseRejectedResult).reason
     },
     ackMessages: (call) => settleAll(call, call.body.ack_ids, (ackId) => ({ kind: 'ack', ackId })),
     nackMessages(call) {
@@ -178,15 +190,18 @@ export async function receiveFrom(
   consumer: Consumer,
   options: ReceiveOptions & { signal: AbortSignal },
 ): Promise<Received> {
-  if (consumer.mode === 'push') {
-    throw new MillraceError(
-      'consumer_is_push',
-      `The messages of "${consumer.name}" are pushed to its webhook; receive takes consumers of mode "pull".`,
-    )
-  }
+  expectPull(consumer)
   const received = await queues.receive(consumer, options)
   giveBackWhenGone(received, options.signal)
   return received
+}
+
+function expectPull({ mode, name }: Consumer): void {
+  if (mode !== 'push') return
+  throw new MillraceError(
+    'consumer_is_push',
+    `The messages of "${name}" are pushed to its webhook; receive takes consumers of mode "pull".`,
+  )
 }
 
 /**
@@ -205,10 +220,39 @@ function giveBackWhenGone({ messages, giveBack }: Received, signal: AbortSignal)
   else signal.addEventListener('abort', onAbort, { once: true })
 }
 
+/**
+ * Acks on the way to a receive. An id that is malformed refuses the whole call, before
+ * anything is done; where it is refused for another reason, the acks are done all the same.
+ */
+function ackFirst(
+  queues: QueueService,
+  consumer: Consumer,
+  ackIds: readonly string[],
+): Promise<SettlementResult[]> {
+  expectPull(consumer)
+  const settlements = ackIds.map((ackId) => ({ kind: 'ack', ackId }) as const)
+  const toPointer = (index: number): string => `/ack_ids/${index}`
+  refuseRepeated(settlements, toPointer)
+  try {
+    return queues.settle(consumer, settlements)
+  } catch (error) {
+    throw repoint(error, toPointer)
+  }
+}
+
 /** Joined: the messages are JSON text already. */
-function presentReceived({ messages, limitedBy }: Received): string {
+function presentReceived(
+  { messages, limitedBy }: Received,
+  acks?: readonly SettlementResult[],
+): string {
   const data = messages.map((message) => message.toJson()).join(',')
-  return `{"data":[${data}],"meta":{"limited_by":${JSON.stringify(limitedBy)}}}`
+  const more = acks ? `,"acks":${presentAcks(acks)}` : ''
+  return `{"data":[${data}],"meta":{"limited_by":${JSON.stringify(limitedBy)}}${more}}`
+}
+
+function presentAcks(results: readonly SettlementResult[]): string {
+  const lost = results.filter(({ status }) => status === 'lease_lost')
+  return JSON.stringify({ success: lost.length === 0, lost: lost.map(presentResult) })
 }
 
 function listSettlements(body: Call<Definitions['settleMessages']>['body']): {

@@ -40,6 +40,15 @@ const ackIdsSchema = z.array(ackIdSchema).min(1).max(SETTLEMENTS_MAX)
 
 export const receiveRequest = z
   .strictObject({
+    ack_ids: z
+      .array(ackIdSchema)
+      .max(SETTLEMENTS_MAX)
+      .optional()
+      .meta({
+        description:
+          'Acknowledged first, as by `ack`: a worker then makes one call for its work, not two. Done even where the rest of the call is refused; asking again does no harm.',
+        example: ['a-1-2s-k3x9f2-0-1z4'],
+      }),
     batch_size: z
       .int()
       .min(1)
@@ -126,6 +135,16 @@ export const messageSchema = z
   })
   .openapi('Message')
 
+const settleResult = z
+  .object({
+    ack_id: z.string(),
+    status: z.enum(['acked', 'already_acked', 'nacked', 'dead_lettered', 'extended', 'lease_lost']),
+    visible_at: timeSchema.optional().meta({ description: 'When a nacked message is due.' }),
+    lease_expires_at: timeSchema.optional().meta({ description: 'Of an extended lease.' }),
+    detail: z.string().optional().meta({ description: 'How a lease was lost.' }),
+  })
+  .openapi('SettleResult')
+
 export const receiveResponse = z
   .object({
     data: z.array(messageSchema),
@@ -134,6 +153,13 @@ export const receiveResponse = z
         description: 'Why there are fewer than asked for; null: nothing else holds messages back.',
       }),
     }),
+    acks: z
+      .object({
+        success: z.boolean().meta({ description: 'Whether all of `ack_ids` are acked.' }),
+        lost: z.array(settleResult).meta({ description: 'Those that are not, and why.' }),
+      })
+      .optional()
+      .meta({ description: 'What became of `ack_ids`, where the call had any.' }),
   })
   .openapi('ReceiveResponse')
 
@@ -189,28 +215,7 @@ export const settleRequest = z
 export const settleResponse = z
   .object({
     success: z.boolean().meta({ description: 'Whether everything was done as asked.' }),
-    results: z
-      .array(
-        z
-          .object({
-            ack_id: z.string(),
-            status: z.enum([
-              'acked',
-              'already_acked',
-              'nacked',
-              'dead_lettered',
-              'extended',
-              'lease_lost',
-            ]),
-            visible_at: timeSchema
-              .optional()
-              .meta({ description: 'When a nacked message is due.' }),
-            lease_expires_at: timeSchema.optional().meta({ description: 'Of an extended lease.' }),
-            detail: z.string().optional().meta({ description: 'How a lease was lost.' }),
-          })
-          .openapi('SettleResult'),
-      )
-      .meta({ description: 'One for each id, in the order asked.' }),
+    results: z.array(settleResult).meta({ description: 'One for each id, in the order asked.' }),
     counts: z
       .record(z.string(), z.int())
       .meta({ description: 'How many results have which status.', example: { acked: 2 } }),
