@@ -12,9 +12,12 @@ export interface AckId {
   ordinal: number
 }
 
-/** Five base-36 numbers after a mark of the format: `a-consumer-lease-nonce-ordinal-seq[-replay]`. */
-const FORM =
-  /^a-([0-9a-z]{1,7})-([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{1,4})-([0-9a-z]{1,11})(?:-([0-9a-z]{1,7}))?$/
+/** Base-36 numbers after a mark of the format: `a-consumer-lease-nonce-ordinal-seq[-replay]`. */
+const DIGITS_MAX = [7, 11, 11, 4, 11, 7]
+const NUMBERS_MIN = 5
+/** Char codes. */
+const MARK = 0x61
+const DASH = 0x2d
 
 /** The part of the ack ids that a lease's messages share. */
 export function ackIdPrefix(consumerNo: number, leaseNo: number, nonce: number): string {
@@ -36,19 +39,54 @@ export function formatAckId(
  * @throws MillraceError `malformed_ack_id`, pointing at `/index`
  */
 export function parseAckId(text: string, index: number): AckId {
-  const parts = FORM.exec(text)
-  if (parts) {
-    const leaseNo = parseInt(parts[2]!, 36)
-    const nonce = parseInt(parts[3]!, 36)
-    const seq = parseInt(parts[5]!, 36)
-    // The others are too short to be unsafe.
-    if ([leaseNo, nonce, seq].every(Number.isSafeInteger)) {
-      const replayNo = parts[6] === undefined ? 0 : parseInt(parts[6], 36)
-      const consumerNo = parseInt(parts[1]!, 36)
-      return { consumerNo, leaseNo, nonce, seq, replayNo, ordinal: parseInt(parts[4]!, 36) }
-    }
+  const count = readNumbers(text)
+  if (count === 0) throw malformed(index)
+  return {
+    consumerNo: numbers[0]!,
+    leaseNo: numbers[1]!,
+    nonce: numbers[2]!,
+    ordinal: numbers[3]!,
+    seq: numbers[4]!,
+    replayNo: count > NUMBERS_MIN ? numbers[5]! : 0,
   }
-  throw new MillraceError(
+}
+
+/** What `readNumbers` has read, until it is called again: a call may bring a thousand ids. */
+const numbers = new Float64Array(DIGITS_MAX.length)
+
+/** Answers how many there are; 0: it is no ack id. */
+function readNumbers(text: string): number {
+  if (text.charCodeAt(0) !== MARK || text.charCodeAt(1) !== DASH) return 0
+  let count = 0
+  let digits = 0
+  let value = 0
+  for (let at = 2; at <= text.length; at += 1) {
+    const code = at < text.length ? text.charCodeAt(at) : DASH
+    if (code === DASH) {
+      if (digits === 0 || digits > DIGITS_MAX[count]! || !Number.isSafeInteger(value)) return 0
+      numbers[count] = value
+      count += 1
+      digits = 0
+      value = 0
+      if (count === DIGITS_MAX.length && at < text.length) return 0
+      continue
+    }
+    const digit = digitOf(code)
+    if (digit < 0) return 0
+    value = value * 36 + digit
+    digits += 1
+  }
+  return count < NUMBERS_MIN ? 0 : count
+}
+
+/** Negative: none. */
+function digitOf(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  return code >= 0x61 && code <= 0x7a ? code - 0x61 + 10 : -1
+}
+
+function malformed(index: number): MillraceError {
+  return new MillraceError(
     'malformed_ack_id',
     'This is not an ack id: pass back the `ack_id` of a received message, unchanged.',
     { errors: [{ pointer: `/${index}`, detail: 'not an ack id' }] },

@@ -11,6 +11,7 @@ const TUPLE = { new: 0x4e, old: 0x4f, key: 0x4b } as const
 /** Tuples up to this size become one string that values are cut from, instead of one a value. */
 const ONE_STRING_MAX = 16_384
 const COLUMNS_MAX = 1664
+const CLOSING_BRACE = 0x7d
 const NOT_ASCII = /[^\0-\x7f]/
 const NEEDS_ESCAPE = /[^ !#-[\]-~]/
 
@@ -56,6 +57,8 @@ export class RowDecoder {
     if (kind === 'insert') this.#insert(plan)
     else if (kind === 'update') this.#update(plan)
     else this.#delete(plan)
+    flatten(this.record)
+    if (this.changes !== null) flatten(this.changes)
     this.size = this.record.length + (this.changes?.length ?? 0) + this.#excess
   }
 
@@ -262,4 +265,12 @@ export class RowDecoder {
   #error(offset: number, detail: string): DecodeError {
     return new DecodeError(this.#type, offset, detail)
   }
+}
+
+/**
+ * The engine keeps a text put together as a tree of its parts until somebody reads it. A
+ * batch of trees is what the garbage collector would spend most of its time on.
+ */
+function flatten(object: string): void {
+  if (object.charCodeAt(object.length - 1) !== CLOSING_BRACE) throw new Error('not an object')
 }
