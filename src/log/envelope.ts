@@ -73,8 +73,17 @@ export class MetadataWriter {
 
 /** RFC 3339 in UTC; a fraction of six digits unless it is zero. */
 export function formatMicroseconds(microseconds: number): string {
-  const milliseconds = Math.floor(microseconds / 1000)
-  const fraction = microseconds - Math.floor(microseconds / 1_000_000) * 1_000_000
-  const whole = new Date(milliseconds).toISOString().slice(0, -5)
-  return fraction === 0 ? `${whole}Z` : `${whole}.${String(fraction).padStart(6, '0')}Z`
+  const second = Math.floor(microseconds / 1_000_000)
+  const fraction = microseconds - second * 1_000_000
+  // Many transactions share a second.
+  if (second !== lastSecond) {
+    lastSecondText = new Date(second * 1000).toISOString().slice(0, -5)
+    lastSecond = second
+  }
+  return fraction === 0
+    ? `${lastSecondText}Z`
+    : `${lastSecondText}.${String(fraction).padStart(6, '0')}Z`
 }
+
+let lastSecond = Number.NaN
+let lastSecondText = ''

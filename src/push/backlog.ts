@@ -14,6 +14,8 @@ interface Group {
   messages: HeldMessage[]
   /** A request with messages of the group is under way. */
   isBusy: boolean
+  /** It has its turn ahead. */
+  isReady: boolean
 }
 
 /** Messages of one group inside one request, in order. */
@@ -33,8 +35,7 @@ export interface Shipment {
  */
 export class Backlog {
   readonly #groups = new Map<string, Group>()
-  /** Groups with a message that may be sent, in turn. */
-  readonly #ready = new Set<Group>()
+  readonly #turns = new Turns()
   #nextUngrouped = 0
   #size = 0
   #bytes = 0
@@ -46,7 +47,7 @@ export class Backlog {
 
   /** Groups that could be sent to at once. */
   get readyCount(): number {
-    return this.#ready.size
+    return this.#turns.count
   }
 
   /** Of the messages that wait, about. */
@@ -62,13 +63,13 @@ export class Backlog {
       const name = label === null ? `u${this.#nextUngrouped++}` : `g${label}`
       let group = this.#groups.get(name)
       if (!group) {
-        group = { name, messages: [], isBusy: false }
+        group = { name, messages: [], isBusy: false, isReady: false }
         this.#groups.set(name, group)
       }
       group.messages.push(held)
       this.#size++
       this.#bytes += held.message.size
-      if (!group.isBusy) this.#ready.add(group)
+      if (!group.isBusy) this.#turns.add(group)
     }
   }
 
@@ -76,11 +77,11 @@ export class Backlog {
   take(countMax: number): Shipment | undefined {
     const parts: ShipmentPart[] = []
     let room = countMax
-    for (const group of this.#ready) {
-      if (room === 0) break
+    while (room > 0) {
+      const group = this.#turns.next()
+      if (!group) break
       const messages = takeFront(group, room)
       group.isBusy = true
-      this.#ready.delete(group)
       room -= messages.length
       this.#forget(messages)
       parts.push({ group, messages })
@@ -92,7 +93,7 @@ export class Backlog {
   release(shipment: Shipment): void {
     for (const { group } of shipment.parts) {
       group.isBusy = false
-      if (group.messages.length > 0) this.#ready.add(group)
+      if (group.messages.length > 0) this.#turns.add(group)
       else this.#groups.delete(group.name)
     }
   }
@@ -100,7 +101,7 @@ export class Backlog {
   /** Removes and answers what waits of a group: it must not overtake what failed before it. */
   drop(group: Group): HeldMessage[] {
     const messages = takeFront(group, Infinity)
-    this.#ready.delete(group)
+    this.#turns.remove(group)
     this.#forget(messages)
     return messages
   }
@@ -122,6 +123,50 @@ export class Backlog {
   #forget(messages: readonly HeldMessage[]): void {
     this.#size -= messages.length
     for (const { message } of messages) this.#bytes -= message.size
+  }
+}
+
+/** Room for turns that are over is given back when it is so much, and half of all. */
+const OVER_MAX = 1024
+
+/**
+ * Groups with a message that may be sent, first come, first served. A list and not a Set:
+ * one that loses its first element again and again walks over all that it has lost.
+ */
+class Turns {
+  #groups: Group[] = []
+  #next = 0
+  count = 0
+
+  add(group: Group): void {
+    if (group.isReady) return
+    group.isReady = true
+    this.#groups.push(group)
+    this.count++
+  }
+
+  next(): Group | undefined {
+    while (this.#next < this.#groups.length) {
+      const group = this.#groups[this.#next++]!
+      this.#forgetOver()
+      if (!group.isReady) continue
+      this.remove(group)
+      return group
+    }
+    return undefined
+  }
+
+  /** Its place in the list is passed over. */
+  remove(group: Group): void {
+    if (!group.isReady) return
+    group.isReady = false
+    this.count--
+  }
+
+  #forgetOver(): void {
+    if (this.#next < OVER_MAX || this.#next * 2 < this.#groups.length) return
+    this.#groups = this.#groups.slice(this.#next)
+    this.#next = 0
   }
 }
 

@@ -131,8 +131,9 @@ export class EndpointClient {
 
   /** One timer for all requests: they have the same time, so the oldest comes first. */
   #watchDeadlines(): void {
+    if (this.#deadlineTimer) return
     const [oldest] = this.#open
-    if (this.#deadlineTimer || !oldest) return
+    if (!oldest) return
     this.#deadlineTimer = setTimeout(
       () => {
         this.#deadlineTimer = undefined

@@ -1,4 +1,4 @@
-import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 
 import { listActiveSecrets, type PushSecret, type PushSecrets } from './push-secrets.ts'
 
@@ -35,23 +35,58 @@ export function signRequest(body: Buffer, options: SignOptions): Record<string, 
   }
   let signatures = ''
   for (const secret of listActiveSecrets(secrets, nowMs)) {
-    const signed = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body)
-    signatures += `${signatures === '' ? '' : ' '}v1,${signed.digest('base64')}`
+    const signature = sign(`${id}.${timestamp}.`, body, keyOf(secret))
+    signatures += `${signatures === '' ? '' : ' '}v1,${signature}`
   }
   if (signatures !== '') headers['webhook-signature'] = signatures
   return headers
 }
 
-const keys = new WeakMap<PushSecret, KeyObject>()
+/** SHA-256 works on blocks of so many bytes, and answers so many. */
+const BLOCK_BYTES = 64
+const HASH_BYTES = 32
 
-/** Made once: with a key as bytes each signature takes 18 µs instead of 3. */
-function keyOf(secret: PushSecret): KeyObject {
+/** A key as HMAC takes it (RFC 2104), once for the inner hash and once for the outer one. */
+interface PaddedKey {
+  readonly inner: Buffer
+  /** Behind the key there is room for the inner hash. */
+  readonly outer: Buffer
+}
+
+const keys = new WeakMap<PushSecret, PaddedKey>()
+
+function keyOf(secret: PushSecret): PaddedKey {
   let key = keys.get(secret)
   if (!key) {
-    key = createSecretKey(Buffer.from(secret.secret.slice(SECRET_PREFIX.length), 'base64'))
+    key = padKey(Buffer.from(secret.secret.slice(SECRET_PREFIX.length), 'base64'))
     keys.set(secret, key)
   }
   return key
+}
+
+function padKey(secret: Buffer): PaddedKey {
+  const short = secret.length > BLOCK_BYTES ? hash('sha256', secret, 'buffer') : secret
+  const inner = Buffer.alloc(BLOCK_BYTES, 0x36)
+  const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES, 0x5c)
+  for (const [index, byte] of short.entries()) {
+    inner[index]! ^= byte
+    outer[index]! ^= byte
+  }
+  return { inner, outer }
+}
+
+/**
+ * HMAC-SHA256 in base64, by two hashes in one go each. The objects of `createHmac` are the
+ * larger part of what a signature costs, and more again when they are collected.
+ */
+function sign(head: string, body: Buffer, { inner, outer }: PaddedKey): string {
+  const headBytes = Buffer.byteLength(head)
+  const input = Buffer.allocUnsafe(BLOCK_BYTES + headBytes + body.length)
+  inner.copy(input)
+  input.write(head, BLOCK_BYTES)
+  body.copy(input, BLOCK_BYTES + headBytes)
+  hash('sha256', input, 'buffer').copy(outer, BLOCK_BYTES)
+  return hash('sha256', outer, 'base64')
 }
 
 /** One id for a batch of messages: the same messages in the same order have the same. */
