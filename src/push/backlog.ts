@@ -9,7 +9,8 @@ export interface HeldMessage {
 
 /** Messages that are sent one after the other. */
 interface Group {
-  readonly name: string
+  /** What the queue calls it; of a message without a group an object of its own. */
+  readonly name: string | object
   /** Those that wait, in the order of the queue. */
   messages: HeldMessage[]
   /** A request with messages of the group is under way. */
@@ -34,9 +35,8 @@ export interface Shipment {
  * sent, and only while nothing of it is under way; groups take turns.
  */
 export class Backlog {
-  readonly #groups = new Map<string, Group>()
+  readonly #groups = new Map<string | object, Group>()
   readonly #turns = new Turns()
-  #nextUngrouped = 0
   #size = 0
   #bytes = 0
 
@@ -58,9 +58,7 @@ export class Backlog {
   /** Holds messages in the order given. */
   add(messages: readonly HeldMessage[]): void {
     for (const held of messages) {
-      const { group: label } = held.message
-      // Groups of the queue are prefixed so that they never meet the made-up ones.
-      const name = label === null ? `u${this.#nextUngrouped++}` : `g${label}`
+      const name = held.message.group ?? held
       let group = this.#groups.get(name)
       if (!group) {
         group = { name, messages: [], isBusy: false, isReady: false }

@@ -21,7 +21,7 @@ export interface PostOptions {
 interface Content {
   /** `webhook-id`. */
   id: string
-  body: string
+  text: string
   /** The highest of its messages. */
   attempt: number
   /** Of the messages where it is a batch, else null. */
@@ -34,15 +34,14 @@ export async function postShipment(
   options: PostOptions,
 ): Promise<Verdict | undefined> {
   const { post, isBatch, secrets, clock, userAgent, onRequest } = options
-  const { id, body: text, attempt, batch } = isBatch ? joinAll(shipment) : takeOnly(shipment)
-  const body = Buffer.from(text)
-  const headers = signRequest(body, { secrets, id, attempt, nowMs: clock.now(), userAgent })
+  const { id, text, attempt, batch } = isBatch ? joinAll(shipment) : takeOnly(shipment)
+  const request = signRequest(text, { secrets, id, attempt, nowMs: clock.now(), userAgent })
 
   const begun = performance.now()
   const report = (codeClass: RequestOutcome['codeClass']): void =>
     onRequest({ codeClass, durationMs: performance.now() - begun, messages: batch?.length ?? 1 })
   try {
-    const answer = await post({ headers, body })
+    const answer = await post(request)
     report(`${Math.floor(answer.status / 100)}xx`)
     return judgeAnswer(answer, batch, clock.now())
   } catch (error) {
@@ -56,7 +55,7 @@ function takeOnly({ parts }: Shipment): Content {
   const { message } = parts[0]!.messages[0]!
   return {
     id: message.idempotencyKey,
-    body: message.toPushJson(),
+    text: message.toPushJson(),
     attempt: message.attempt,
     batch: null,
   }
@@ -67,7 +66,7 @@ function joinAll({ parts }: Shipment): Content {
   const batch = held.map(({ message }) => message.idempotencyKey)
   return {
     id: batchId(batch),
-    body: `{"data":[${held.map(({ message }) => message.toPushJson()).join(',')}]}`,
+    text: `{"data":[${held.map(({ message }) => message.toPushJson()).join(',')}]}`,
     attempt: Math.max(...held.map(({ message }) => message.attempt)),
     batch,
   }

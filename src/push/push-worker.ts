@@ -244,8 +244,9 @@ export class PushWorker {
 
   /** Ms for which the endpoint is to be left alone. */
   get #restMs(): number {
-    const asked = Math.max(this.#restUntilMs - this.#options.clock.now(), 0)
-    return Math.max(asked, this.#breaker.waitMs)
+    const { waitMs } = this.#breaker
+    if (this.#restUntilMs === 0) return waitMs
+    return Math.max(this.#restUntilMs - this.#options.clock.now(), waitMs)
   }
 
   /** Sends what may be sent now, and sees to it that it is called when more may be. */

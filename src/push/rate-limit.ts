@@ -30,11 +30,11 @@ export class RateLimit {
   }
 
   #fill(): void {
+    // Without a limit there are always infinitely many.
+    if (this.#perSecond === Infinity) return
     const now = this.#clock.now()
     const elapsedMs = Math.max(now - this.#filledAtMs, 0)
     this.#filledAtMs = now
-    // Without a limit there are always infinitely many.
-    if (elapsedMs === 0 || this.#perSecond === Infinity) return
     const filled = this.#tokens + (elapsedMs / 1000) * this.#perSecond
     this.#tokens = Math.min(filled, this.#tokensMax)
   }

@@ -42,8 +42,7 @@ export async function sendTest(
   push: PushConfig,
   options: SendTestOptions,
 ): Promise<PushTestResult> {
-  const body = Buffer.from(makeSample(consumer, push, options.source))
-  const headers = signRequest(body, {
+  const request = signRequest(makeSample(consumer, push, options.source), {
     secrets: options.secrets,
     id: `test_${randomUUID()}`,
     attempt: 1,
@@ -63,7 +62,7 @@ export async function sendTest(
       connectionsMax: 1,
       allowHttp: push.allow_http,
     })
-    return describeResult(await client.post({ headers, body }), latencyMs())
+    return describeResult(await client.post(request), latencyMs())
   } catch (error) {
     const { kind, message } = describeFailure(error)
     return {

@@ -1,5 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 
+import type { PushRequest } from './endpoint-client.ts'
 import { listActiveSecrets, type PushSecret, type PushSecrets } from './push-secrets.ts'
 
 interface SignOptions {
@@ -15,14 +16,14 @@ interface SignOptions {
 const SECRET_PREFIX = 'whsec_'
 
 /**
- * The headers of one attempt, signed as Standard Webhooks 1.0 says: HMAC-SHA256
+ * The request of one attempt, signed as Standard Webhooks 1.0 says: HMAC-SHA256
  * over `id.timestamp.body`, once per valid secret. The consumer's own headers
  * come first, so they cannot replace ours.
  *
  * Signed with node:crypto and not with the `standardwebhooks` package, which is
  * written in JavaScript: for a body of 100 KB 85 µs against 770.
  */
-export function signRequest(body: Buffer, options: SignOptions): Record<string, string> {
+export function signRequest(text: string, options: SignOptions): PushRequest {
   const { secrets, id, attempt, nowMs, userAgent } = options
   const timestamp = String(Math.floor(nowMs / 1000))
   const headers: Record<string, string> = {
@@ -33,13 +34,18 @@ export function signRequest(body: Buffer, options: SignOptions): Record<string, 
     'webhook-timestamp': timestamp,
     'millrace-attempt': String(attempt),
   }
+  // One piece of memory for what is hashed and what is sent: key, id and time, body.
+  const head = `${id}.${timestamp}.`
+  const start = BLOCK_BYTES + Buffer.byteLength(head)
+  const bytes = Buffer.allocUnsafe(start + Buffer.byteLength(text))
+  bytes.write(head, BLOCK_BYTES)
+  bytes.write(text, start)
   let signatures = ''
   for (const secret of listActiveSecrets(secrets, nowMs)) {
-    const signature = sign(`${id}.${timestamp}.`, body, keyOf(secret))
-    signatures += `${signatures === '' ? '' : ' '}v1,${signature}`
+    signatures += `${signatures === '' ? '' : ' '}v1,${sign(bytes, keyOf(secret))}`
   }
   if (signatures !== '') headers['webhook-signature'] = signatures
-  return headers
+  return { headers, body: bytes.subarray(start) }
 }
 
 /** SHA-256 works on blocks of so many bytes, and answers so many. */
@@ -76,16 +82,12 @@ function padKey(secret: Buffer): PaddedKey {
 }
 
 /**
- * HMAC-SHA256 in base64, by two hashes in one go each. The objects of `createHmac` are the
- * larger part of what a signature costs, and more again when they are collected.
+ * HMAC-SHA256 in base64 of what follows the first block of `bytes`, by two hashes in one go
+ * each: the objects of `createHmac` cost more than the hashing, and again when they are collected.
  */
-function sign(head: string, body: Buffer, { inner, outer }: PaddedKey): string {
-  const headBytes = Buffer.byteLength(head)
-  const input = Buffer.allocUnsafe(BLOCK_BYTES + headBytes + body.length)
-  inner.copy(input)
-  input.write(head, BLOCK_BYTES)
-  body.copy(input, BLOCK_BYTES + headBytes)
-  hash('sha256', input, 'buffer').copy(outer, BLOCK_BYTES)
+function sign(bytes: Buffer, { inner, outer }: PaddedKey): string {
+  inner.copy(bytes)
+  hash('sha256', bytes, 'buffer').copy(outer, BLOCK_BYTES)
   return hash('sha256', outer, 'base64')
 }
 

@@ -105,14 +105,10 @@ function describeLease(lease: Lease): Record<string, unknown> {
 
 /** A column of a new lease as an array literal; null when every value is the usual one. */
 function column(lease: Lease, read: (item: Item) => number, usual: number): string | null {
-  let text = ''
-  let isUsual = true
-  for (const item of lease.items) {
-    const value = read(item!)
-    if (value !== usual) isUsual = false
-    text += text === '' ? value : `,${value}`
-  }
-  return isUsual ? null : `{${text}}`
+  const { items } = lease
+  return items.every((item) => read(item!) === usual)
+    ? null
+    : literal(items.map((item) => read(item!)))
 }
 
 function literal(numbers: readonly number[]): string {

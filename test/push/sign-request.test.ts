@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto'
+
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 
@@ -11,16 +13,19 @@ import {
 import { batchId, signRequest } from '../../src/push/sign-request.ts'
 
 const HOUR_MS = 3_600_000
-const BODY = Buffer.from('{"record":{"id":1,"name":"Zoë ☕"}}')
+const TEXT = '{"record":{"id":1,"name":"Zoë ☕"}}'
+const BODY = Buffer.from(TEXT)
 
 function sign(secrets = createPushSecrets(), now = new Date()): Record<string, string> {
-  return signRequest(BODY, {
+  const { headers, body } = signRequest(TEXT, {
     secrets,
     id: 'message-1',
     attempt: 3,
     nowMs: now.getTime(),
     userAgent: 'Millrace/1',
   })
+  expect(body).toEqual(BODY)
+  return headers
 }
 
 describe('a request', () => {
@@ -39,6 +44,15 @@ describe('a request', () => {
     await expect(verify(BODY, headers, other)).rejects.toMatchObject({
       code: 'no_matching_signature',
     })
+  })
+
+  test.for([1, 24, 63, 64, 65, 200])('is signed with a key of %i bytes', (length) => {
+    const key = Buffer.alloc(length, 7).toString('base64')
+    const headers = sign({ headers: {}, secrets: [{ secret: `whsec_${key}`, expiresAt: null }] })
+    const signed = createHmac('sha256', Buffer.alloc(length, 7))
+      .update(`message-1.${headers['webhook-timestamp']}.`)
+      .update(BODY)
+    expect(headers['webhook-signature']).toBe(`v1,${signed.digest('base64')}`)
   })
 
   test('carries the headers of the consumer, which cannot replace the signed ones', () => {
