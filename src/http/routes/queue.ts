@@ -240,14 +240,20 @@ function ackFirst(
   }
 }
 
-/** Joined: the messages are JSON text already. */
+/**
+ * Put together: the messages are JSON text already. One text that grows, which the engine
+ * makes one piece of when it is sent, not a text a message and another one of all.
+ */
 function presentReceived(
   { messages, limitedBy }: Received,
   acks?: readonly SettlementResult[],
 ): string {
-  const data = messages.map((message) => message.toJson()).join(',')
-  const more = acks ? `,"acks":${presentAcks(acks)}` : ''
-  return `{"data":[${data}],"meta":{"limited_by":${JSON.stringify(limitedBy)}}${more}}`
+  let json = '{"data":['
+  for (const [index, message] of messages.entries()) {
+    json += index === 0 ? message.toJson() : `,${message.toJson()}`
+  }
+  json += `],"meta":{"limited_by":${JSON.stringify(limitedBy)}}`
+  return acks ? `${json},"acks":${presentAcks(acks)}}` : `${json}}`
 }
 
 function presentAcks(results: readonly SettlementResult[]): string {
