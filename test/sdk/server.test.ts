@@ -55,6 +55,19 @@ describe('the client, with a server,', () => {
     })
   })
 
+  test('acks on the way to the next receive', async ({ client, source }) => {
+    await source.append(orders(3))
+    const first = await client.receive(CONSUMER, { batchSize: 2 })
+    expect(first).not.toHaveProperty('acks')
+    const ackIds = idsOf(first.data)
+    await client.nack(CONSUMER, ackIds.slice(1), { delay: '1h' })
+
+    const next = await client.receive<{ id: number }>(CONSUMER, { ackIds, waitFor: 0 })
+
+    expect(next.data.map(({ record }) => record.id)).toEqual([3])
+    expect(next.acks).toMatchObject({ success: false, lost: [{ ack_id: ackIds[1] }] })
+  })
+
   test('gets every digit of a number', async ({ client, source, storage }) => {
     await source.append(orders(1))
     const record = '{"id":9223372036854775807,"price":12345678901234567.89,"count":3}'

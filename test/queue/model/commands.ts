@@ -16,6 +16,8 @@ export type Command =
   | { kind: 'append'; changes: { id: number; oldId?: number }[] }
   | { kind: 'receive'; process: number; batchSize: number; visibilityTimeoutMs: number }
   | { kind: 'receiveTogether'; batchSize: number; callers: number }
+  /** Both in one tick, as of a receive that carries acks. */
+  | { kind: 'ackAndReceive'; process: number; picks: number[]; batchSize: number }
   | { kind: 'ack'; process: number; picks: number[] }
   | { kind: 'nack'; process: number; picks: number[]; delayMs: number | null; count: boolean }
   | { kind: 'deadLetter'; process: number; picks: number[] }
@@ -69,6 +71,15 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('ack' as const), process, picks }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('ackAndReceive' as const),
+      process,
+      picks,
+      batchSize: fc.integer({ min: 1, max: 8 }),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({

@@ -22,9 +22,12 @@ async function tellFailure(run: fc.RunDetails<[Settings, Command[]]>): Promise<v
   const { seed, counterexamplePath, counterexample, errorInstance: cause } = run
   const found = SHRINKS ? `\n${fc.stringify(counterexample)}` : ''
   const reason = cause instanceof Error ? cause.message : String(cause)
-  throw new Error(`${reason}\nMILLRACE_TEST_SEED=${seed} MILLRACE_TEST_PATH=${counterexamplePath}${found}`, {
-    cause,
-  })
+  throw new Error(
+    `${reason}\nMILLRACE_TEST_SEED=${seed} MILLRACE_TEST_PATH=${counterexamplePath}${found}`,
+    {
+      cause,
+    },
+  )
 }
 
 describe('the queue', () => {

@@ -116,6 +116,14 @@ class Run {
       case 'extend':
         await this.#settle(command)
         return
+      case 'ackAndReceive': {
+        const process = this.#processes[command.process]!
+        const acking = this.#settle({ ...command, kind: 'ack' })
+        const receiving = process.receive(this.#consumer, command)
+        await acking
+        this.#note(process, await receiving, await this.#readClock())
+        return
+      }
       case 'giveBack': {
         const held = this.#received[command.pick % Math.max(1, this.#received.length)]
         // A process that has stopped gives nothing back: then the lease runs out.
