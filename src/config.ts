@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 
 import type { LogLevel } from './log.ts'
+import { closestName } from './queue/selection/closest-name.ts'
 import { storageUrl } from './storage-url.ts'
 
 export type Role = 'reader' | 'api' | 'push'
@@ -141,6 +142,23 @@ export function readConfig(environment: Environment): Config {
     pushAllow: settings.MILLRACE_PUSH_ALLOW,
     logLevel: settings.MILLRACE_LOG_LEVEL,
   }
+}
+
+const PREFIX = 'MILLRACE_'
+
+/**
+ * A line for each variable that looks like a setting misspelt. Others that begin alike are
+ * let pass: the configuration file may name any, and Kubernetes sets some of its own.
+ */
+export function listMisspelt(environment: Environment): string[] {
+  const known = Object.keys(environmentSchema.shape).map((name) => name.slice(PREFIX.length))
+  const others = new Set(['URL', 'TOKEN', ...known])
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !others.has(name.slice(PREFIX.length)))
+    .flatMap((name) => {
+      const meant = closestName(name.slice(PREFIX.length), known)
+      return meant === undefined ? [] : [`${name} is no setting; ${PREFIX}${meant} is`]
+    })
 }
 
 /** Where the commands that talk to a server find it. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { ConfigError, readConfig, type Environment } from '../src/config.ts'
+import { ConfigError, listMisspelt, readConfig, type Environment } from '../src/config.ts'
 
 const MINIMUM = { MILLRACE_STORAGE_URL: 'postgres://db/millrace' }
 
@@ -123,5 +123,27 @@ describe('readConfig', () => {
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(new RegExp(`^${name} must `))
     expect(lines[0]).not.toContain('hunter22')
+  })
+})
+
+describe('a variable that is no setting', () => {
+  test.for([
+    ['MILLRACE_STORAGE_URI', 'MILLRACE_STORAGE_URI is no setting; MILLRACE_STORAGE_URL is'],
+    ['MILLRACE_ROLE', 'MILLRACE_ROLE is no setting; MILLRACE_ROLES is'],
+    ['MILLRACE_LOGLEVEL', 'MILLRACE_LOGLEVEL is no setting; MILLRACE_LOG_LEVEL is'],
+  ] as const)('is told of where it looks like one: %s', ([name, line]) => {
+    expect(listMisspelt({ [name]: 'x' })).toEqual([line])
+  })
+
+  test('is let pass where it does not, or is read by a command', () => {
+    const environment = {
+      MILLRACE_ROLES: 'api',
+      MILLRACE_URL: 'http://127.0.0.1:4400',
+      MILLRACE_TOKEN: 'x',
+      MILLRACE_SHOP_PASSWORD: 'x',
+      MILLRACE_PORT_4400_TCP_ADDR: '10.0.0.1',
+      STORAGE_URL: 'x',
+    }
+    expect(listMisspelt(environment)).toEqual([])
   })
 })

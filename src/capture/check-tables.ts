@@ -171,7 +171,8 @@ function checkCovered(
   }
   if (outside.length === 0) {
     const count = existing || create ? rows.length : 0
-    return { name, status: 'pass', detail: `${count} tables are captured`, sql: null }
+    const detail = count === 1 ? '1 table is captured' : `${count} tables are captured`
+    return { name, status: 'pass', detail, sql: null }
   }
   return {
     name,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-import { ConfigError, readConfig } from '../config.ts'
+import { ConfigError, listMisspelt, readConfig } from '../config.ts'
 import { ConfigurationFileError } from '../configuration/configuration-error.ts'
 import { createLogger } from '../log.ts'
 import { listenForStop, waitForStop } from './stop-signal.ts'
@@ -31,6 +31,7 @@ async function serve(terminal: Terminal): Promise<void> {
     stream: terminal.stdout,
     colors: terminal.hasColors,
   })
+  for (const line of listMisspelt(terminal.environment)) logger.warn(line)
   const signal = listenForStop(terminal.environment)
   // Loaded when needed: the other commands answer sooner without it.
   const { startServer } = await import('../main.ts')
