@@ -1,5 +1,6 @@
 import pg from 'pg'
 
+import { checkSlotLimits, type SlotLimits, type SlotUse } from './check-slot-limits.ts'
 import { checkTables, type TableTarget } from './check-tables.ts'
 import { connectSource } from './connect-source.ts'
 import { describeUnreachable } from './describe-unreachable.ts'
@@ -15,7 +16,7 @@ export interface CheckTarget extends TableTarget {
 
 const VERSION_MIN = 140_000
 
-interface ServerFacts {
+interface ServerFacts extends SlotLimits {
   version: number
   version_text: string
   wal_level: string
@@ -23,7 +24,7 @@ interface ServerFacts {
   role: string
   slots_free: number
   senders_free: number
-  slot: { plugin: string; database: string; active: boolean; wal_status: string } | null
+  slot: (SlotUse & { plugin: string; database: string }) | null
   database: string
 }
 
@@ -49,6 +50,7 @@ export async function checkSource(
       checkWalLevel(facts),
       checkPrivilege(facts),
       checkSlot(facts, target),
+      ...checkSlotLimits(facts, facts.slot, target.slot),
       ...checkRoom(facts, target),
       ...(await checkTables(client, target)),
       await checkOwnStorage(client, target),
@@ -65,6 +67,8 @@ async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> 
     `select current_setting('server_version_num')::int as version,
        current_setting('server_version') as version_text,
        current_setting('wal_level') as wal_level,
+       current_setting('idle_replication_slot_timeout', true) as idle_timeout,
+       (select setting::int from pg_settings where name = 'max_slot_wal_keep_size') as wal_keep_mb,
        current_user as role, current_database() as database,
        (select rolreplication or rolsuper from pg_roles where rolname = current_user) as may_replicate,
        (current_setting('max_replication_slots')::int
@@ -72,7 +76,8 @@ async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> 
        (current_setting('max_wal_senders')::int
          - (select count(*) from pg_stat_replication))::int as senders_free,
        (select json_build_object('plugin', plugin, 'database', s.database, 'active', active,
-          'wal_status', wal_status) from pg_replication_slots s where slot_name = $1) as slot`,
+          'wal_status', wal_status, 'safe_wal_size', safe_wal_size,
+          'catalog_xmin_age', age(catalog_xmin)) from pg_replication_slots s where slot_name = $1) as slot`,
     [slot],
   )
   return rows[0]!
