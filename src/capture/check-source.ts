@@ -2,8 +2,9 @@ import pg from 'pg'
 
 import { checkSlotLimits, type SlotLimits, type SlotUse } from './check-slot-limits.ts'
 import { checkTables, type TableTarget } from './check-tables.ts'
-import { connectSource } from './connect-source.ts'
+import { connectSource, type ConnectedSource } from './connect-source.ts'
 import { describeUnreachable } from './describe-unreachable.ts'
+import { DIRECT_PORT, findPoolerFault } from './find-pooler-fault.ts'
 import { fail, pass, type SourceCheck } from './source-check.ts'
 import type { SourceConnection } from './source-settings.ts'
 
@@ -36,16 +37,18 @@ export async function checkSource(
   connection: SourceConnection,
   target: CheckTarget,
 ): Promise<SourceCheck[]> {
-  let client: pg.Client
+  let source: ConnectedSource
   try {
-    client = (await connectSource(connection, 'millrace check')).client
+    source = await connectSource(connection, 'millrace check')
   } catch (error) {
     return [fail('reachable', describeUnreachable(connection, error), null)]
   }
+  const { client } = source
   try {
     const facts = await readFacts(client, target.slot)
     return [
       pass('reachable', `connected to ${connection.host}:${connection.port} as ${facts.role}`),
+      await checkPooler(source),
       checkVersion(facts),
       checkWalLevel(facts),
       checkPrivilege(facts),
@@ -81,6 +84,12 @@ async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> 
     [slot],
   )
   return rows[0]!
+}
+
+async function checkPooler(source: ConnectedSource): Promise<SourceCheck> {
+  const fault = await findPoolerFault(source)
+  if (fault === null) return pass('pooler', 'sessions and replication come through')
+  return fail('pooler', `${fault}; ${DIRECT_PORT}`, null)
 }
 
 function checkVersion({ version, version_text }: ServerFacts): SourceCheck {

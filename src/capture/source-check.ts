@@ -10,6 +10,7 @@ export interface SourceCheck {
 export type SourceCheckName =
   | 'reader'
   | 'reachable'
+  | 'pooler'
   | 'version'
   | 'wal_level'
   | 'replication_privilege'

@@ -185,6 +185,7 @@ describe('checkSource', () => {
     const checks = await checkSource(connectionOf(shop), target)
     expect(checks.map(({ name: check, status }) => `${check} ${status}`)).toEqual([
       'reachable pass',
+      'pooler pass',
       'version pass',
       'wal_level pass',
       'replication_privilege pass',

@@ -8,6 +8,7 @@ export type Check = Awaited<ReturnType<typeof client.sources.test>>['checks'][nu
 /** In the order in which the server makes them. */
 const CHECK_NAMES: Record<string, string> = {
   reachable: 'The database answers',
+  pooler: 'Sessions come through',
   version: 'Its version is supported',
   wal_level: 'It writes logical WAL',
   replication_privilege: 'The role may replicate',
