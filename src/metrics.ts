@@ -20,6 +20,7 @@ const NAME = {
   sourceState: 'millrace_source_state',
   sourceFailures: 'millrace_source_failures_total',
   sourceLag: 'millrace_source_lag_bytes',
+  sourceCatalogXminAge: 'millrace_source_catalog_xmin_age_transactions',
   sourceChanges: 'millrace_source_changes_total',
   sourceUndecodable: 'millrace_source_undecodable_total',
   sourceGaps: 'millrace_source_gaps',
@@ -41,7 +42,7 @@ const SOURCE_STATES: readonly ReaderState[] = ['starting', 'healthy', 'retrying'
 /** What is looked up costs queries: it is not looked up more often than this. */
 const LOOKED_UP_EVERY_MS = 5000
 
-/** What a source's reader counts; plain numbers that only grow, but for the lag and the gaps. */
+/** What a source's reader counts; plain numbers that only grow, but for the lag, the age and the gaps. */
 export interface SourceCounts {
   readonly source: string
   readonly state: ReaderState
@@ -50,6 +51,7 @@ export interface SourceCounts {
   readonly changes: number
   readonly undecodable: number
   readonly lagBytes: number
+  readonly catalogXminAge: number
   /** On record. */
   readonly gaps: number
 }
@@ -119,6 +121,11 @@ export class Metrics {
     ['source'],
   )
   readonly #sourceLag = this.#gauge(NAME.sourceLag, 'WAL written and not yet stored.', ['source'])
+  readonly #sourceCatalogXminAge = this.#gauge(
+    NAME.sourceCatalogXminAge,
+    'Transactions since the oldest whose catalogue rows the source keeps for the slot.',
+    ['source'],
+  )
   readonly #sourceChanges = this.#counter(
     NAME.sourceChanges,
     'Changes stored since this process began to read the source.',
@@ -230,21 +237,23 @@ export class Metrics {
       this.#sourceState,
       this.#sourceFailures,
       this.#sourceLag,
+      this.#sourceCatalogXminAge,
       this.#sourceChanges,
       this.#sourceUndecodable,
       this.#sourceGaps,
     ]) {
       metric.reset()
     }
-    for (const { source, state, failures, lagBytes, changes, undecodable, gaps } of counts) {
+    for (const { source, state, ...count } of counts) {
       for (const one of SOURCE_STATES)
         this.#sourceState.set({ source, state: one }, +(one === state))
-      this.#sourceLag.set({ source }, lagBytes)
-      this.#sourceGaps.set({ source }, gaps)
+      this.#sourceLag.set({ source }, count.lagBytes)
+      this.#sourceCatalogXminAge.set({ source }, count.catalogXminAge)
+      this.#sourceGaps.set({ source }, count.gaps)
       // The reader has counted: these begin anew and are raised to where it is.
-      this.#sourceFailures.inc({ source }, failures)
-      this.#sourceChanges.inc({ source }, changes)
-      this.#sourceUndecodable.inc({ source }, undecodable)
+      this.#sourceFailures.inc({ source }, count.failures)
+      this.#sourceChanges.inc({ source }, count.changes)
+      this.#sourceUndecodable.inc({ source }, count.undecodable)
     }
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from './log.ts'
 import { checkStorage, type StorageCheck } from './storage/check-storage.ts'
 import { openDatabase, type Database } from './storage/database.ts'
+import { isPoolerRefusal } from './storage/find-pooler.ts'
 
 const RETRY_MS_MIN = 250
 const RETRY_MS_MAX = 5000
@@ -81,12 +82,16 @@ export class UnfitStorageError extends Error {
 function isFinal(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code = '', syscall } = error as NodeJS.ErrnoException
-  return FINAL_CODES.test(code) || FINAL_MESSAGES.test(error.message) || syscall === 'open'
+  const isFinalText = FINAL_MESSAGES.test(error.message) || isPoolerRefusal(error)
+  return FINAL_CODES.test(code) || isFinalText || syscall === 'open'
 }
 
 function describeFailure(error: unknown): string {
   // A host with several addresses fails with one error for each, and no message.
   if (error instanceof AggregateError) return error.errors.map(describeFailure).join('; ')
+  if (isPoolerRefusal(error)) {
+    return `${error.message}: a pooler answers there; use the direct port of Postgres, or let its session mode pass that (ignore_startup_parameters of PgBouncer)`
+  }
   return error instanceof Error ? error.message : String(error)
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
 
-import { Metrics } from '../src/metrics.ts'
+import { Metrics, type SourceCounts } from '../src/metrics.ts'
 import { Queues } from '../src/queue/queues.ts'
 import { test as base } from './support/database.ts'
 import { givenConsumer, givenSource, orders, silentLogger } from './support/given.ts'
@@ -21,11 +21,15 @@ const test = base.extend<{ metrics: Metrics; queues: Queues }>({
   },
 })
 
-const render = (metrics: Metrics, queues: Queues): Promise<string> =>
+const render = (
+  metrics: Metrics,
+  queues: Queues,
+  counts: readonly SourceCounts[] = [],
+): Promise<string> =>
   metrics.render({
     listConsumers: () => queues.listConsumers(),
     getStats: (consumer) => queues.getStats(consumer),
-    listSourceCounts: () => [],
+    listSourceCounts: () => counts,
   })
 
 /** The value of each sample by its name and labels. */
@@ -49,10 +53,29 @@ describe('metrics', () => {
         `consumer_messages consumer_oldest_message_age_seconds deliveries_total settlements_total
         lease_expirations_total receive_waiters commit_to_delivery_seconds commit_to_ack_seconds
         push_requests_total push_request_duration_seconds push_breaker_open source_lag_bytes
+        source_catalog_xmin_age_transactions
         source_changes_total source_undecodable_total http_request_duration_seconds
         build_info`.split(/\s+/),
       ),
     )
+  })
+
+  test('tell of each source what its reader counts', async ({ metrics, queues }) => {
+    const counts = { failures: 1, changes: 2, undecodable: 3, lagBytes: 4, gaps: 5 }
+    const samples = readSamples(
+      await render(metrics, queues, [
+        { source: 'shop', state: 'healthy', ...counts, catalogXminAge: 6 },
+      ]),
+    )
+
+    const names = `failures_total changes_total undecodable_total lag_bytes gaps
+      catalog_xmin_age_transactions`.split(/\s+/)
+    expect(names.map((name) => samples.get(`millrace_source_${name}{source="shop"}`))).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ])
+    const state = (name: string): number | undefined =>
+      samples.get(`millrace_source_state{source="shop",state="${name}"}`)
+    expect([state('healthy'), state('retrying')]).toEqual([1, 0])
   })
 
   test('tell of a message how long after its commit it was delivered and acked', async ({

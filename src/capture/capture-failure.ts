@@ -1,5 +1,7 @@
 import pg from 'pg'
 
+import { isPoolerRefusal } from '../storage/find-pooler.ts'
+import { goDirect } from './find-pooler-fault.ts'
 import { DecodeError } from './pgoutput/decode-error.ts'
 import type { SourceSettings } from './source-settings.ts'
 
@@ -67,6 +69,13 @@ export function classifyFailure(error: unknown, source: SourceSettings): Capture
   }
   if (error instanceof StorageError) {
     return { state: 'retrying', reason: `the storage: ${reason}`, remedy: null }
+  }
+  if (isPoolerRefusal(error)) {
+    return {
+      state: 'needs_attention',
+      reason: `a pooler answers: ${reason}`,
+      remedy: goDirect(source),
+    }
   }
   const code = sqlStateOf(error)
   const remedy = REMEDIES[code] ?? REMEDIES[code.slice(0, 2)]

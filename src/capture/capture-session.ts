@@ -4,11 +4,13 @@ import type { LogEntry } from '../log/entry.ts'
 import { ensureLogPartitions } from '../log/partition.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../storage/database.ts'
+import { NeedsAttentionError } from './capture-failure.ts'
 import { CapturePipeline } from './capture-pipeline.ts'
 import { ChangeAssembler } from './change-assembler.ts'
 import { connectSource, type ConnectedSource } from './connect-source.ts'
 import { connectStorage } from './connect-storage.ts'
 import { defineRelation } from './define-relation.ts'
+import { findPoolerFault, goDirect } from './find-pooler-fault.ts'
 import { ofStorage } from './of-storage.ts'
 import { PageWindow } from './page-window.ts'
 import { TypeCatalogue } from './pgoutput/type-catalogue.ts'
@@ -141,6 +143,9 @@ export class CaptureSession {
     this.#expectRunning()
     this.#source = await connectSource(source, `millrace ${source.name}`)
     this.#source.client.on('error', (error) => this.#fail(error))
+    this.#expectRunning()
+    const fault = await findPoolerFault(this.#source)
+    if (fault !== null) throw new NeedsAttentionError(fault, goDirect(source))
     this.#expectRunning()
   }
 

@@ -1,8 +1,10 @@
 import pg from 'pg'
 
+import { checkSlotLimits, type SlotLimits, type SlotUse } from './check-slot-limits.ts'
 import { checkTables, type TableTarget } from './check-tables.ts'
-import { connectSource } from './connect-source.ts'
+import { connectSource, type ConnectedSource } from './connect-source.ts'
 import { describeUnreachable } from './describe-unreachable.ts'
+import { DIRECT_PORT, findPoolerFault } from './find-pooler-fault.ts'
 import { fail, pass, type SourceCheck } from './source-check.ts'
 import type { SourceConnection } from './source-settings.ts'
 
@@ -15,7 +17,7 @@ export interface CheckTarget extends TableTarget {
 
 const VERSION_MIN = 140_000
 
-interface ServerFacts {
+interface ServerFacts extends SlotLimits {
   version: number
   version_text: string
   wal_level: string
@@ -23,7 +25,7 @@ interface ServerFacts {
   role: string
   slots_free: number
   senders_free: number
-  slot: { plugin: string; database: string; active: boolean; wal_status: string } | null
+  slot: (SlotUse & { plugin: string; database: string }) | null
   database: string
 }
 
@@ -35,20 +37,23 @@ export async function checkSource(
   connection: SourceConnection,
   target: CheckTarget,
 ): Promise<SourceCheck[]> {
-  let client: pg.Client
+  let source: ConnectedSource
   try {
-    client = (await connectSource(connection, 'millrace check')).client
+    source = await connectSource(connection, 'millrace check')
   } catch (error) {
     return [fail('reachable', describeUnreachable(connection, error), null)]
   }
+  const { client } = source
   try {
     const facts = await readFacts(client, target.slot)
     return [
       pass('reachable', `connected to ${connection.host}:${connection.port} as ${facts.role}`),
+      await checkPooler(source),
       checkVersion(facts),
       checkWalLevel(facts),
       checkPrivilege(facts),
       checkSlot(facts, target),
+      ...checkSlotLimits(facts, facts.slot, target.slot),
       ...checkRoom(facts, target),
       ...(await checkTables(client, target)),
       await checkOwnStorage(client, target),
@@ -65,6 +70,8 @@ async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> 
     `select current_setting('server_version_num')::int as version,
        current_setting('server_version') as version_text,
        current_setting('wal_level') as wal_level,
+       current_setting('idle_replication_slot_timeout', true) as idle_timeout,
+       (select setting::int from pg_settings where name = 'max_slot_wal_keep_size') as wal_keep_mb,
        current_user as role, current_database() as database,
        (select rolreplication or rolsuper from pg_roles where rolname = current_user) as may_replicate,
        (current_setting('max_replication_slots')::int
@@ -72,10 +79,17 @@ async function readFacts(client: pg.Client, slot: string): Promise<ServerFacts> 
        (current_setting('max_wal_senders')::int
          - (select count(*) from pg_stat_replication))::int as senders_free,
        (select json_build_object('plugin', plugin, 'database', s.database, 'active', active,
-          'wal_status', wal_status) from pg_replication_slots s where slot_name = $1) as slot`,
+          'wal_status', wal_status, 'safe_wal_size', safe_wal_size,
+          'catalog_xmin_age', age(catalog_xmin)) from pg_replication_slots s where slot_name = $1) as slot`,
     [slot],
   )
   return rows[0]!
+}
+
+async function checkPooler(source: ConnectedSource): Promise<SourceCheck> {
+  const fault = await findPoolerFault(source)
+  if (fault === null) return pass('pooler', 'sessions and replication come through')
+  return fail('pooler', `${fault}; ${DIRECT_PORT}`, null)
 }
 
 function checkVersion({ version, version_text }: ServerFacts): SourceCheck {

@@ -1,4 +1,6 @@
+import { isPoolerRefusal } from '../storage/find-pooler.ts'
 import { sqlStateOf } from './capture-failure.ts'
+import { DIRECT_PORT } from './find-pooler-fault.ts'
 import type { SourceConnection } from './source-settings.ts'
 
 const PG_MESSAGES: Readonly<Record<string, string>> = {
@@ -26,6 +28,7 @@ export function describeUnreachable(connection: SourceConnection, error: unknown
     case 'EPROTO':
       return `what answers at ${place} is not Postgres, or refuses all: check host and port`
   }
+  if (isPoolerRefusal(error)) return `a pooler answers at ${place}: ${message}; ${DIRECT_PORT}`
   const hint =
     sqlStateOf(error).slice(0, 2) === '28' ? '; check the user, the password and pg_hba.conf' : ''
   return `${place}/${database} does not let us in: ${message || code}${hint}`

@@ -3,6 +3,7 @@ import type { SourceCheck, SourceCheckName } from './source-check.ts'
 
 /** The part of a request that a check is about. */
 const POINTERS: Partial<Record<SourceCheckName, string>> = {
+  pooler: '/port',
   slot: '/slot',
   publication: '/publication',
   tables_covered: '/tables',

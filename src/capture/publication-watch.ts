@@ -33,14 +33,16 @@ export class PublicationWatch {
     const { turn, metrics } = this.#options
     const current = parseLsn(state.currentLsn)
     metrics.gaps = taken.gaps.length
+    metrics.catalogXminAge = state.slot?.catalogXminAge ?? 0
     if (state.publicationExists) await ofStorage(closePublicationGap(turn, taken.gaps, current))
     await this.#expect(state, taken.knownLsn)
   }
 
   /** @throws NeedsAttentionError */
   async check(client: pg.ClientBase): Promise<void> {
-    const { source, readReceived } = this.#options
+    const { source, metrics, readReceived } = this.#options
     const state = await readCaptureState(client, source)
+    metrics.catalogXminAge = state.slot?.catalogXminAge ?? 0
     const received = readReceived()
     await this.#expect(state, received > this.#seenLsn ? received : this.#seenLsn)
   }

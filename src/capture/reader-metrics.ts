@@ -7,6 +7,8 @@ export interface ReaderMetrics {
   undecodable: number
   /** WAL that the source has written and we have not stored. */
   lagBytes: number
+  /** Transactions since the oldest whose catalogue rows the source keeps for the slot. */
+  catalogXminAge: number
   /** Sessions that ended with an error. */
   failures: number
   /** Stretches of WAL on record whose changes were missed. */
@@ -14,5 +16,14 @@ export interface ReaderMetrics {
 }
 
 export function createReaderMetrics(): ReaderMetrics {
-  return { changes: 0, bytes: 0, flushes: 0, undecodable: 0, lagBytes: 0, failures: 0, gaps: 0 }
+  return {
+    changes: 0,
+    bytes: 0,
+    flushes: 0,
+    undecodable: 0,
+    lagBytes: 0,
+    catalogXminAge: 0,
+    failures: 0,
+    gaps: 0,
+  }
 }

@@ -10,10 +10,14 @@ export interface SourceCheck {
 export type SourceCheckName =
   | 'reader'
   | 'reachable'
+  | 'pooler'
   | 'version'
   | 'wal_level'
   | 'replication_privilege'
   | 'slot'
+  | 'idle_slot_timeout'
+  | 'slot_wal_limit'
+  | 'catalog_xmin_age'
   | 'free_slots'
   | 'free_senders'
   | 'publication'
@@ -23,6 +27,11 @@ export type SourceCheckName =
 
 export function pass(name: SourceCheckName, detail: string): SourceCheck {
   return { name, status: 'pass', detail, sql: null }
+}
+
+/** Nothing that stops capturing, and something that will be missed later. */
+export function warn(name: SourceCheckName, detail: string, sql: string | null): SourceCheck {
+  return { name, status: 'warn', detail, sql }
 }
 
 export function fail(name: SourceCheckName, detail: string, sql: string | null): SourceCheck {

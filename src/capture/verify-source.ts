@@ -15,6 +15,8 @@ interface SlotState {
   readonly safeWalSize: string | null
   readonly confirmedFlushLsn: string | null
   readonly restartLsn: string | null
+  /** In transactions; null: it keeps no rows of the catalogues. */
+  readonly catalogXminAge: number | null
 }
 
 export interface CaptureState {
@@ -37,7 +39,8 @@ export async function readCaptureState(
        'slot', (
          select json_build_object('plugin', plugin, 'database', database, 'active', active,
            'walStatus', wal_status, 'safeWalSize', safe_wal_size::text,
-           'confirmedFlushLsn', confirmed_flush_lsn::text, 'restartLsn', restart_lsn::text)
+           'confirmedFlushLsn', confirmed_flush_lsn::text, 'restartLsn', restart_lsn::text,
+           'catalogXminAge', age(catalog_xmin))
          from pg_replication_slots where slot_name = $1),
        'publicationExists', exists (select from pg_publication where pubname = $2),
        'currentLsn', case when pg_is_in_recovery() then pg_last_wal_replay_lsn()

@@ -1,5 +1,5 @@
 import { MillraceError, type ErrorCode } from '../errors.ts'
-import { isStorageFailure } from './storage-failure.ts'
+import { isStorageFailure, isStorageFull } from './storage-failure.ts'
 
 /** Does not compile until a new code is in it. */
 export const STATUS_OF = {
@@ -69,6 +69,13 @@ export function createProblem(error: unknown, requestId: string): Reply {
 
 export function refineError(error: unknown): MillraceError {
   if (error instanceof MillraceError) return error
+  if (isStorageFull(error)) {
+    return new MillraceError(
+      'storage_unavailable',
+      'The disk of the storage database is full. Nothing is lost; all goes on when there is room.',
+      { cause: error },
+    )
+  }
   if (isStorageFailure(error)) {
     return new MillraceError(
       'storage_unavailable',

@@ -21,6 +21,13 @@ const SQLSTATE = /^(?:08...|53...|57...|25006)$/
 const MESSAGE =
   /^(?:timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end)/
 
+const DISK_FULL = '53100'
+
+/** Whether the storage refuses what has to be written, for there is no room for it. */
+export function isStorageFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === DISK_FULL
+}
+
 /** Whether an error says that the storage is away, rather than that something is wrong with us. */
 export function isStorageFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false

@@ -1,12 +1,14 @@
 import pg from 'pg'
 
 import type { Database } from './database.ts'
+import { findPooler, isPoolerRefusal, type Pooler } from './find-pooler.ts'
 import { findPendingMigrations } from './migrate.ts'
 
 /** One thing that must be so for the storage to hold log and queues. */
 export interface StorageCheck {
   readonly name:
     | 'reachable'
+    | 'pooler'
     | 'version'
     | 'encoding'
     | 'writable'
@@ -66,10 +68,10 @@ export async function checkStorage(
   hasSecretKey?: boolean,
 ): Promise<StorageCheck[]> {
   try {
-    const { rows } = await database.pool.query<StorageFacts>(READ_FACTS)
-    const facts = rows[0]!
+    const { pooler, ...facts } = await readFacts(database)
     return [
       pass('reachable', `connected to ${facts.database} as ${facts.role}`),
+      checkPooler(pooler),
       checkVersion(facts),
       checkEncoding(facts),
       checkWritable(facts),
@@ -82,6 +84,26 @@ export async function checkStorage(
   } catch (error) {
     return [fail('reachable', `the storage does not let us in: ${reasonOf(error)}`)]
   }
+}
+
+async function readFacts({ pool, url }: Database): Promise<StorageFacts & { pooler: Pooler }> {
+  const client = await pool.connect()
+  try {
+    const { rows } = await client.query<StorageFacts>(READ_FACTS)
+    return { ...rows[0]!, pooler: await findPooler(client, { connectionString: url }) }
+  } finally {
+    client.release()
+  }
+}
+
+/** Which process reads a source, and who hears of news, hangs on locks and LISTEN of a session. */
+function checkPooler(pooler: Pooler): StorageCheck {
+  if (pooler === 'none') return pass('pooler', 'no pooler answers in place of Postgres')
+  if (pooler === 'session') return pass('pooler', 'the pooler in between keeps sessions')
+  return fail(
+    'pooler',
+    'a pooler in transaction mode answers, where locks, LISTEN and settings of a session get lost: use the direct port of Postgres, or session mode',
+  )
 }
 
 function checkVersion({ version, version_text }: StorageFacts): StorageCheck {
@@ -203,5 +225,6 @@ function fail(name: StorageCheck['name'], detail: string, sql: string | null = n
 /** Several failed addresses come as one error without a message. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ')
+  if (isPoolerRefusal(error)) return `${error.message} (a pooler answers: use the direct port)`
   return error instanceof Error && error.message !== '' ? error.message : 'no answer'
 }

@@ -127,13 +127,19 @@ export async function findTokenByText(db: Db, text: string): Promise<Token | und
   if (!row || !isSecret(parts.secret, row.secret_sha256)) return undefined
   if (row.revoked_at !== null || row.is_expired) return undefined
   if (row.last_used_at === null || Date.now() - row.last_used_at.getTime() > LAST_USED_STEP_MS) {
-    await db
-      .updateTable('millrace.token')
-      .set({ last_used_at: sql`now()` })
-      .where('id', '=', parts.id)
-      .execute()
+    await noteUse(db, parts.id)
   }
   return readToken(row)
+}
+
+/** Worth less than the call itself: a storage that takes no writes may still be read. */
+async function noteUse(db: Db, id: string): Promise<void> {
+  await db
+    .updateTable('millrace.token')
+    .set({ last_used_at: sql`now()` })
+    .where('id', '=', id)
+    .execute()
+    .catch(() => undefined)
 }
 
 function readToken(row: Selectable<Schema['millrace.token']>): Token {

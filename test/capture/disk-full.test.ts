@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 
 import pg from 'pg'
 import { expect } from 'vitest'
@@ -11,22 +8,10 @@ import { openDatabase } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
 import { test as base } from '../support/database.ts'
 import { RestartablePostgres } from '../support/restartable-postgres.ts'
+import { fillUp, mountSmallDisk, unmountDisk } from '../support/small-disk.ts'
 import { Capture, makeSource, until } from './capture-harness.ts'
 
-const run = promisify(execFile)
 const ROWS = 6_000
-
-/** A disk of its own; undefined: this user may not mount one. */
-async function mountSmallDisk(): Promise<string | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), 'millrace-disk-'))
-  try {
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=200m,mode=755', 'tmpfs', directory])
-    return directory
-  } catch {
-    await rm(directory, { recursive: true })
-    return undefined
-  }
-}
 
 const disk = await mountSmallDisk()
 
@@ -37,28 +22,9 @@ const test = base.extend<{ small: RestartablePostgres }>({
       await using postgres = await RestartablePostgres.start(settings, disk)
       await use(postgres)
     }
-    await run('umount', [disk!])
-    await rm(disk!, { recursive: true })
+    await unmountDisk(disk!)
   },
 })
-
-/** Takes what is left of the disk. */
-async function fillUp(path: string): Promise<void> {
-  const file = await open(path, 'w')
-  try {
-    for (const bytes of [1_000_000, 4_096]) {
-      for (;;) {
-        const error: unknown = await file.write(Buffer.alloc(bytes)).then(
-          () => undefined,
-          (reason: unknown) => reason,
-        )
-        if (error) break
-      }
-    }
-  } finally {
-    await file.close()
-  }
-}
 
 /** A server that could not even write its WAL has gone down, and does not come up by itself. */
 async function bringUp(postgres: RestartablePostgres): Promise<void> {

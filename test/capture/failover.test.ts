@@ -1,3 +1,6 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
 import pg from 'pg'
 import { describe, expect } from 'vitest'
 
@@ -60,6 +63,10 @@ class Cluster implements AsyncDisposable {
   /** The primary is gone for good: the standby takes its place. */
   async promote(): Promise<void> {
     await run(this.standby.urlOf(), 'select pg_promote(true, 600)')
+    this.leadToStandby()
+  }
+
+  leadToStandby(): void {
     this.#proxy.pointTo(this.standby.port)
     this.#proxy.cut()
   }
@@ -81,6 +88,10 @@ async function ask<T extends pg.QueryResultRow>(server: RestartablePostgres, sql
     await client.end()
   }
 }
+
+/** WAL of so many bytes, of no table. */
+const emit = (bytes: number): string =>
+  `select pg_logical_emit_message(true, 'noise', repeat('x', ${bytes}))`
 
 const test = base.extend<{ start: (settings?: Record<string, string>) => Promise<Cluster> }>({
   start: async ({ storage }, use) => {
@@ -167,5 +178,59 @@ describe('when a standby takes the place of the source', { timeout: 240_000 }, (
     await source.become('healthy')
     expect(await source.keys()).toEqual(['1', '2', '3', '1', '2'])
     expect((await source.health()).gaps).toHaveLength(1)
+  })
+
+  test('nor is it by its place in the WAL, once it has written more than it lacks', async ({
+    start,
+    storage,
+  }) => {
+    const cluster = await start()
+    const { primary, standby, source } = cluster
+    await cluster.catchUp()
+    await standby.down()
+    // More than the standby writes while it takes over.
+    await run(primary.urlOf(), emit(4_000_000), 'insert into t values (1)')
+    await source.waitForKeys(['1'])
+    await primary.down()
+    await standby.up()
+    // Made before the place that was read up to, and then past it.
+    await run(
+      standby.urlOf(),
+      'select pg_promote(true, 600)',
+      `select pg_create_logical_replication_slot('${source.source.slot}', 'pgoutput')`,
+      emit(8_000_000),
+    )
+    cluster.leadToStandby()
+    await source.become('needs_attention', /timeline 2 before .* lacks changes that were read/)
+    await acceptGap(storage, source.source.id, KEYS)
+    await run(standby.urlOf(), 'insert into t values (2)')
+    await source.waitForKeys(['1', '2'])
+    expect(await source.keys()).toEqual(['1', '2'])
+  })
+
+  test('an older copy of the source is not trusted, and is on the same timeline', async ({
+    start,
+    storage,
+  }) => {
+    const cluster = await start()
+    const { primary, standby: copy, source } = cluster
+    await cluster.catchUp()
+    await copy.down()
+    // What is restored from a backup is nobody's standby.
+    await rm(join(copy.dataDirectory, 'standby.signal'))
+    await run(primary.urlOf(), emit(4_000_000), 'insert into t values (1)')
+    await source.waitForKeys(['1'])
+    await primary.down()
+    await copy.up()
+    await run(
+      copy.urlOf(),
+      `select pg_create_logical_replication_slot('${source.source.slot}', 'pgoutput')`,
+    )
+    cluster.leadToStandby()
+    await source.become('needs_attention', /that was read from it: it is an older copy/)
+    await acceptGap(storage, source.source.id, KEYS)
+    await run(copy.urlOf(), 'insert into t values (2)')
+    await source.waitForKeys(['1', '2'])
+    expect(await source.keys()).toEqual(['1', '2'])
   })
 })

@@ -227,3 +227,20 @@ test('what cannot be decoded is kept aside, and the stream goes on', async ({ st
   expect(rows[0]!.error).toMatch(/message "I", offset \d+: text is not UTF-8/)
   expect(rows[0]!.bytes.includes(0xff)).toBe(true)
 })
+
+test('how far the slot holds back the vacuum of its source is looked at again and again', async ({
+  storage,
+  shop,
+}) => {
+  const source = await makeSource(storage, shop)
+  // A transaction that stays open holds back the slot, and the slot the vacuum of the catalogues.
+  const holder = new pg.Client({ connectionString: shop.url })
+  await holder.connect()
+  await holder.query('begin; select pg_current_xact_id()')
+  await using capture = new Capture(storage, source)
+  await until(() => capture.reader.state === 'healthy')
+  const before = capture.reader.metrics.catalogXminAge
+  for (let count = 0; count < 30; count++) await shop.query('select pg_current_xact_id()')
+  await until(() => capture.reader.metrics.catalogXminAge >= before + 30)
+  await holder.end()
+})

@@ -70,18 +70,19 @@ describe('a partitioned table', () => {
     const name = uniqueName('s')
     await shop.query(`${TREE}; create publication "${name}" for table p`)
     const target = { slot: name, publication: name, tables: ['public.p'], create: true }
-    const checks = await checkSource(connectionOf(shop), target)
-    expect(checks.filter(({ status }) => status !== 'pass')).toEqual([
-      {
-        name: 'tables_covered',
-        status: 'warn',
-        detail: 'changes of public.p come under the names of the partitions',
-        sql: `alter publication "${name}" set (publish_via_partition_root = true);`,
-      },
-    ])
-    await shop.query(checks.find(({ sql }) => sql !== null)!.sql!)
-    const again = await checkSource(connectionOf(shop), target)
-    expect(again.every(({ status }) => status === 'pass')).toBe(true)
+    const look = async () =>
+      (await checkSource(connectionOf(shop), target)).find(
+        ({ name: check }) => check === 'tables_covered',
+      )!
+    const warned = await look()
+    expect(warned).toEqual({
+      name: 'tables_covered',
+      status: 'warn',
+      detail: 'changes of public.p come under the names of the partitions',
+      sql: `alter publication "${name}" set (publish_via_partition_root = true);`,
+    })
+    await shop.query(warned.sql!)
+    expect((await look()).status).toBe('pass')
   })
 })
 

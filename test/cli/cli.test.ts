@@ -5,6 +5,7 @@ import { describe, expect } from 'vitest'
 
 import manifest from '../../package.json' with { type: 'json' }
 import { test, uniqueName } from '../support/database.ts'
+import { Pooler } from '../support/pooler.ts'
 import { findFreePort } from '../support/postgres.ts'
 import { runMillrace } from '../support/run-millrace.ts'
 
@@ -87,6 +88,32 @@ describe('millrace serve', () => {
 
     expect(await run.ended).toBe(130)
     expect(run.readText()).not.toContain('hunter22')
+  })
+
+  test('ends with 2 and a sentence where a pooler in transaction mode answers', async ({
+    storage,
+  }) => {
+    await using pooler = await Pooler.start(storage.url, { pooling: 'last used' })
+    const run = runMillrace(['serve'], {
+      environment: { MILLRACE_STORAGE_URL: pooler.through(storage.url), MILLRACE_PORT: '0' },
+    })
+
+    expect(await run.ended).toBe(2)
+    expect(run.lines).toHaveLength(1)
+    expect(run.lines[0]).toMatch(
+      /^MILLRACE_STORAGE_URL: the storage at 127.0.0.1:\d+\/\w+ cannot be used: a pooler in transaction mode .* direct port/,
+    )
+  })
+
+  test('ends with 2 and a sentence where a pooler refuses its settings', async ({ storage }) => {
+    const refuses = ['statement_timeout']
+    await using pooler = await Pooler.start(storage.url, { pooling: 'session', refuses })
+    const run = runMillrace(['serve'], {
+      environment: { MILLRACE_STORAGE_URL: pooler.through(storage.url), MILLRACE_PORT: '0' },
+    })
+
+    expect(await run.ended).toBe(2)
+    expect(run.lines).toEqual([expect.stringMatching(/statement_timeout: a pooler .* direct port/)])
   })
 
   test('ends with 1 and a sentence where its port is taken', async ({ storage }) => {

@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest'
 import { checkStorage } from '../../src/storage/check-storage.ts'
 import { openDatabase } from '../../src/storage/database.ts'
 import { runAdmin, test, uniqueName, urlOfDatabase } from '../support/database.ts'
+import { Pooler } from '../support/pooler.ts'
 import { findFreePort } from '../support/postgres.ts'
 
 async function findCheck(url: string, name: string, hasSecretKey?: boolean) {
@@ -21,6 +22,7 @@ describe('the checks of a storage', () => {
 
     expect(checks.map(({ name, status }) => [name, status])).toEqual([
       ['reachable', 'pass'],
+      ['pooler', 'pass'],
       ['version', 'pass'],
       ['encoding', 'pass'],
       ['writable', 'pass'],
@@ -31,7 +33,7 @@ describe('the checks of a storage', () => {
       ['migrations', 'pass'],
       ['secrets', 'pass'],
     ])
-    expect(checks[4]!.sql).toContain('alter system set fsync = on;')
+    expect(checks[5]!.sql).toContain('alter system set fsync = on;')
   })
 
   test('tell one that is not migrated from one that a newer version has migrated', async ({
@@ -89,6 +91,25 @@ describe('the checks of a storage', () => {
       status: 'fail',
       detail: expect.stringContaining('1 passwords') as string,
     })
+  })
+
+  test('tell a pooler that shares sessions from one that keeps them', async ({ storage }) => {
+    const { url } = storage
+    {
+      await using pooler = await Pooler.start(url, { pooling: 'last used' })
+      const check = await findCheck(pooler.through(url), 'pooler')
+      expect(check).toMatchObject({
+        status: 'fail',
+        detail: expect.stringContaining('use the direct port of Postgres, or session mode'),
+      })
+    }
+    {
+      await using pooler = await Pooler.start(url, { pooling: 'session' })
+      expect(await findCheck(pooler.through(url), 'pooler')).toMatchObject({ status: 'pass' })
+    }
+    await using pooler = await Pooler.start(url, { pooling: 'session', refuses: ['options'] })
+    const check = await findCheck(pooler.through(url), 'reachable')
+    expect(check?.detail).toContain('options (a pooler answers: use the direct port)')
   })
 
   test('end at the first where nothing answers', async () => {

@@ -78,7 +78,7 @@ export async function dropDatabaseWithSlots(name: string): Promise<void> {
   await client.connect()
   try {
     await client.query(
-      `select pg_terminate_backend(active_pid) from pg_replication_slots
+      `select pg_terminate_backend(active_pid, 10000) from pg_replication_slots
        where database = $1 and active_pid is not null`,
       [name],
     )
@@ -87,7 +87,7 @@ export async function dropDatabaseWithSlots(name: string): Promise<void> {
       [name],
     )
     for (const { slot_name } of rows) {
-      // The terminated sender may need a moment to let go; the server itself waits here.
+      // Of a slot that another one has taken since, dropping the database says more.
       await client.query('select pg_drop_replication_slot($1)', [slot_name]).catch(() => undefined)
     }
     await client.query(`drop database ${name} with (force)`)

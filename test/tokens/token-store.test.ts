@@ -32,6 +32,16 @@ describe('a token', () => {
     expect(rows[0].token).not.toContain(Buffer.from(parseToken(text)!.secret).toString('hex'))
   })
 
+  test('is good although its use cannot be noted', async ({ storage }) => {
+    const { token, text } = await createToken(storage.db, NEW_TOKEN)
+    await storage.pool.query(
+      `create function refuse() returns trigger language plpgsql as $$
+         begin raise 'no room left' using errcode = '53100'; end $$;
+       create trigger refuse before update on millrace.token execute function refuse()`,
+    )
+    expect(await findTokenByText(storage.db, text)).toMatchObject({ id: token.id })
+  })
+
   test('notes its use at most once a minute', async ({ storage }) => {
     const { text } = await createToken(storage.db, NEW_TOKEN)
     const lastUse = async (): Promise<Date | null> =>

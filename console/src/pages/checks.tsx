@@ -8,10 +8,14 @@ export type Check = Awaited<ReturnType<typeof client.sources.test>>['checks'][nu
 /** In the order in which the server makes them. */
 const CHECK_NAMES: Record<string, string> = {
   reachable: 'The database answers',
+  pooler: 'Sessions come through',
   version: 'Its version is supported',
   wal_level: 'It writes logical WAL',
   replication_privilege: 'The role may replicate',
   slot: 'Replication slot',
+  idle_slot_timeout: 'An idle slot is kept',
+  slot_wal_limit: 'WAL kept for the slot is limited',
+  catalog_xmin_age: 'The slot does not hold up vacuum',
   free_slots: 'A slot is free',
   free_senders: 'A WAL sender is free',
   publication: 'Publication',
