@@ -74,7 +74,7 @@ async function* readChanges(storage: pg.Client): AsyncGenerator<LoggedChange> {
       `select seq, commit_lsn, commit_idx, action::text, r.relation_oid::text as oid, key, old_key,
          record::text, changes::text
        from millrace.log l join millrace.relation r using (source_no, relation_no)
-       where seq > $1 order by seq limit ${PAGE_ROWS}`,
+       where source_no = (select source_no from millrace.source) and seq > $1 order by seq limit ${PAGE_ROWS}`,
       [after],
     )
     yield* rows
