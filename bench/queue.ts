@@ -15,7 +15,7 @@ export async function run(options: BenchOptions): Promise<void> {
       figures.push(
         ...(await compareFanOut(postgres, {
           messages: options.messages ?? (smoke ? 300 : 200_000),
-          singles: options.singles ?? (smoke ? 50 : 10_000),
+          singles: options.singles ?? (smoke ? 50 : 40_000),
           rounds: options.rounds ?? 1,
           systems: only?.filter((name) => name !== 'fanout' && name !== 'backlog') ?? [],
         })),

@@ -2,7 +2,13 @@ import { OrderDesk } from '../orders.ts'
 import { serveTask } from '../worker-process.ts'
 import { GraphileWorkerRival } from './graphile-worker.ts'
 import { PgBossRival } from './pg-boss.ts'
-import { ENQUEUED_AT_ONCE, makeBody, type Rival, type RivalTask } from './rival.ts'
+import {
+  ENQUEUED_AT_ONCE,
+  makeBody,
+  type Rival,
+  type RivalAnswer,
+  type RivalTask,
+} from './rival.ts'
 import { PLAIN, SkipLocked, TUNED } from './skip-locked.ts'
 
 const RIVALS: Record<string, (task: RivalTask) => Rival> = {
@@ -13,30 +19,38 @@ const RIVALS: Record<string, (task: RivalTask) => Rival> = {
 }
 
 /**
- * Places all orders, and puts each into the queues, while they are worked off; answers
- * the seconds from the first to the last. What the application stores it stores with
+ * Places all orders, and puts each into the queues, while they are worked off; answers how
+ * many were acked in which time, from the first one put in to the last ack. What the application stores it stores with
  * any of them: ours reads it from there, here it is put into the queues beside.
  */
-serveTask(async (task: RivalTask): Promise<number> => {
+serveTask(async (task: RivalTask): Promise<RivalAnswer> => {
   const rival = RIVALS[task.system]!(task)
   await rival.prepare()
   const desk = new OrderDesk(task.url)
   await desk.open()
   const done = Promise.withResolvers<void>()
-  let left = task.messages * task.queues.length
+  let acked = 0
+  let isOver = false
+  const finish = (): void => {
+    isOver = true
+    done.resolve()
+  }
   rival.work((count) => {
-    left -= count
-    if (left <= 0) done.resolve()
+    if (isOver) return
+    acked += count
+    if (acked >= task.messages * task.queues.length) finish()
   })
   const startedAt = performance.now()
-  for (let n = 0; n < task.messages; n += ENQUEUED_AT_ONCE) {
+  const timer = setTimeout(finish, task.secondsMax * 1000)
+  for (let n = 0; n < task.messages && !isOver; n += ENQUEUED_AT_ONCE) {
     const count = Math.min(ENQUEUED_AT_ONCE, task.messages - n)
     await desk.place(n, count)
     await rival.enqueue(Array.from({ length: count }, (_, index) => makeBody(n + index)))
   }
   await done.promise
   const seconds = (performance.now() - startedAt) / 1000
+  clearTimeout(timer)
   await rival.close()
   await desk.close()
-  return seconds
+  return { messages: acked, seconds }
 })

@@ -6,6 +6,14 @@ export interface RivalTask {
   readonly messages: number
   readonly workers: number
   readonly batchSize: number
+  /** A slow one is not waited for: its rate is that of what it did until then. */
+  readonly secondsMax: number
+}
+
+export interface RivalAnswer {
+  /** Acked, of all queues. */
+  readonly messages: number
+  readonly seconds: number
 }
 
 /** A queue in Postgres, used as its authors advise. */
