@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 
 import { SetUpError } from './set-up-error.ts'
 
@@ -33,7 +33,7 @@ export async function openDevDirectory(directory: string): Promise<DevDirectory>
 }
 
 async function fillDirectory(path: string): Promise<DevDirectory> {
-  await mkdir(path, { recursive: true })
+  await makeDirectory(path)
   const isNew = !(await exists(join(path, TOKEN_FILE)))
   // Whoever keeps the directory in a project of their own does not commit it by accident.
   await keepText(join(path, '.gitignore'), () => '*\n', 0o644)
@@ -51,6 +51,19 @@ async function fillDirectory(path: string): Promise<DevDirectory> {
     secretKey: Buffer.from(secretKey, 'base64'),
     adminToken,
     isNew,
+  }
+}
+
+/** Node's own `recursive` tries for ever where a directory is there and takes none, as `/proc`. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || (await exists(dirname(path)))) throw error
+    await makeDirectory(dirname(path))
+    await mkdir(path)
   }
 }
 

@@ -182,4 +182,16 @@ describe('millrace dev', () => {
     expect(await dev.ended).toBe(1)
     expect(dev.lines).toEqual([expect.stringMatching(/^nothing can be kept in .*data: E/)])
   })
+
+  test.runIf(existsSync('/proc/self'))(
+    'says so of a directory that takes nothing, too',
+    async () => {
+      const dev = startDev('--data', '/proc/millrace')
+
+      expect(await dev.ended).toBe(1)
+      expect(dev.lines).toEqual([
+        expect.stringMatching(/^nothing can be kept in \/proc\/millrace: E/),
+      ])
+    },
+  )
 })
