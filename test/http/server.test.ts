@@ -187,7 +187,7 @@ describe('a large body', () => {
     const client = harness.client()
     const chunk = `10000\r\n${' '.repeat(0x10000)}\r\n`
 
-    client.send(chunk.repeat(5), ['Transfer-Encoding: chunked'])
+    client.send(chunk.repeat(17), ['Transfer-Encoding: chunked'])
     await client.hears('"code":"body_too_large"')
 
     expect(client.received).toMatch(/^HTTP\/1\.1 413 /)
