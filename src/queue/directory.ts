@@ -43,29 +43,38 @@ export class Directory {
       this.#again = true
       return this.#loading
     }
-    this.#loading = this.#load().finally(() => {
-      this.#loading = undefined
-    })
+    this.#loading = this.#loadAll()
     return this.#loading
   }
 
+  async #loadAll(): Promise<void> {
+    try {
+      do {
+        this.#again = false
+        await this.#load()
+      } while (this.#again)
+    } finally {
+      // In the same turn as the last look: who asks from here on begins anew.
+      this.#loading = undefined
+    }
+  }
+
   async #load(): Promise<void> {
-    do {
-      this.#again = false
-      const { db } = this.#database
-      const [sources, rows] = await Promise.all([
-        db.selectFrom('millrace.source').select(['source_no', 'id', 'name']).execute(),
-        db.selectFrom('millrace.consumer').selectAll().execute(),
-      ])
-      const consumers = rows.map(readConsumer)
-      this.#sources = new Map(sources.map(({ source_no, id, name }) => [source_no, { id, name }]))
-      this.#byNo = new Map(consumers.map((consumer) => [consumer.consumerNo, consumer]))
-      this.#byKey = new Map(
-        consumers.flatMap((consumer) => [
-          [consumer.id, consumer],
-          [consumer.name, consumer],
-        ]),
-      )
-    } while (this.#again)
+    const { db } = this.#database
+    // Consumers first: each has a source that was there before it, and so is found afterwards.
+    const rows = await db.selectFrom('millrace.consumer').selectAll().execute()
+    const sources = await db
+      .selectFrom('millrace.source')
+      .select(['source_no', 'id', 'name'])
+      .execute()
+    const consumers = rows.map(readConsumer)
+    this.#sources = new Map(sources.map(({ source_no, id, name }) => [source_no, { id, name }]))
+    this.#byNo = new Map(consumers.map((consumer) => [consumer.consumerNo, consumer]))
+    this.#byKey = new Map(
+      consumers.flatMap((consumer) => [
+        [consumer.id, consumer],
+        [consumer.name, consumer],
+      ]),
+    )
   }
 }
