@@ -179,6 +179,8 @@ export class CaptureSupervisor {
   /** Another process may have the sources already: the readers stop before anything else. */
   #loseLocks(): void {
     this.#locks = undefined
+    if (this.#stopped) return
+    this.#options.log.warn('the locks on the sources were lost; whoever takes them reads on')
     this.#stopAll()
       .then(() => this.#reconcile())
       .catch(() => undefined)
