@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+
 import { OrderDesk } from '../orders.ts'
 import { serveTask } from '../worker-process.ts'
 import { GraphileWorkerRival } from './graphile-worker.ts'
@@ -28,26 +30,21 @@ serveTask(async (task: RivalTask): Promise<RivalAnswer> => {
   await rival.prepare()
   const desk = new OrderDesk(task.url)
   await desk.open()
-  const done = Promise.withResolvers<void>()
+  const over = new AbortController()
   let acked = 0
-  let isOver = false
-  const finish = (): void => {
-    isOver = true
-    done.resolve()
-  }
   rival.work((count) => {
-    if (isOver) return
+    if (over.signal.aborted) return
     acked += count
-    if (acked >= task.messages * task.queues.length) finish()
+    if (acked >= task.messages * task.queues.length) over.abort()
   })
   const startedAt = performance.now()
-  const timer = setTimeout(finish, task.secondsMax * 1000)
-  for (let n = 0; n < task.messages && !isOver; n += ENQUEUED_AT_ONCE) {
+  const timer = setTimeout(() => over.abort(), task.secondsMax * 1000)
+  for (let n = 0; n < task.messages && !over.signal.aborted; n += ENQUEUED_AT_ONCE) {
     const count = Math.min(ENQUEUED_AT_ONCE, task.messages - n)
     await desk.place(n, count)
     await rival.enqueue(Array.from({ length: count }, (_, index) => makeBody(n + index)))
   }
-  await done.promise
+  if (!over.signal.aborted) await once(over.signal, 'abort')
   const seconds = (performance.now() - startedAt) / 1000
   clearTimeout(timer)
   await rival.close()
