@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 /** By key, or two keys in a row: `j`, `Escape`, `g o`; `mod k` is Ctrl or Cmd with K. */
 export type Shortcuts = Record<string, (event: KeyboardEvent) => void>
@@ -12,7 +12,8 @@ const SEQUENCE_MS = 900
 export function useShortcuts(shortcuts: Shortcuts): void {
   const latest = useRef(shortcuts)
   latest.current = shortcuts
-  useEffect(() => {
+  // At once and not after the next paint: who sees the page may press a key.
+  useLayoutEffect(() => {
     let first = ''
     let firstAt = 0
     const onKeyDown = (event: KeyboardEvent): void => {

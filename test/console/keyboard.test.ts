@@ -13,6 +13,7 @@ describe('by keys alone', () => {
     await web.open('/consumers/shipping')
     await page.getByRole('cell', { name: '1 insert orders' }).waitFor()
     await page.keyboard.press('j')
+    await page.locator('.is-current').waitFor()
     await page.keyboard.press('j')
     await page.keyboard.press('Enter')
     await page.getByRole('complementary', { name: 'Message 2' }).waitFor()
@@ -61,11 +62,13 @@ describe('by keys alone', () => {
     await givenShop(storage, web)
     await web.open('/consumers/inventory')
     await page.getByRole('button', { name: 'More' }).press('Enter')
+    // A key that comes before the menu has the focus goes elsewhere.
+    await page.locator('[role=menuitem]:focus').waitFor()
     await page.keyboard.press('End')
     await page.keyboard.press('ArrowUp')
     await page.keyboard.press('Enter')
     const dialog = page.getByRole('dialog', { name: 'Purge inventory?' })
-    await dialog.waitFor()
+    await dialog.locator('input:focus').waitFor()
     await page.keyboard.type('inventor')
     // What is not confirmed yet is not done.
     await page.keyboard.press('Enter')

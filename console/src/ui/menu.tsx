@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 
 import { Button } from './button.tsx'
 
@@ -11,7 +11,7 @@ export interface MenuItem {
 export function Menu({ label, items }: { label: string; items: readonly MenuItem[] }) {
   const [isOpen, setIsOpen] = useState(false)
   const element = useRef<HTMLDivElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return
     element.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus()
     const onPointer = (event: Event): void => {
