@@ -146,7 +146,8 @@ describe('acks on the way to a receive', () => {
     await source.append([{ id: 1 }])
     expect((await receive({})).body.data).toEqual([])
 
-    const { body } = await receive({ ack_ids: idsOf(first.body) })
+    // That there is a change may be heard of a moment later.
+    const { body } = await receive({ ack_ids: idsOf(first.body), wait_for: '20s' })
 
     expect(body.data).toMatchObject([{ record: { id: 1 }, delivery: { attempt: 1 } }])
   })
