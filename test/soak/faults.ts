@@ -4,7 +4,7 @@ import pg from 'pg'
 
 import type { Proxy } from '../support/proxy.ts'
 import type { RestartablePostgres } from '../support/restartable-postgres.ts'
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 
 /** What can be done harm to. */
 export interface SoakSite {

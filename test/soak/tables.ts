@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 
 /** A table that the soak writes to. */
 export interface SoakTable {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import pg from 'pg'
 
-import type { Random } from './random.ts'
+import type { Random } from '../support/random.ts'
 import { randomDdl, randomDml, SOAK_TABLES } from './tables.ts'
 
 const STATEMENTS_MAX = 5

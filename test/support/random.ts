@@ -19,6 +19,11 @@ export class Random {
     return least + Math.floor(this.next() * (most - least + 1))
   }
 
+  /** A whole number from 0 to below `below`. */
+  below(below: number): number {
+    return Math.floor(this.next() * below)
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability
   }
