@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 
 import { z } from 'zod'
 
+import { closestName } from './closest-name.ts'
 import type { LogLevel } from './log.ts'
-import { closestName } from './queue/selection/closest-name.ts'
 import { storageUrl } from './storage-url.ts'
 
 export type Role = 'reader' | 'api' | 'push'

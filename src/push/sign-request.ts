@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 import type { PushRequest } from './endpoint-client.ts'
 import { listActiveSecrets, type PushSecret, type PushSecrets } from './push-secrets.ts'
@@ -93,5 +93,5 @@ function sign(bytes: Buffer, { inner, outer }: PaddedKey): string {
 
 /** One id for a batch of messages: the same messages in the same order have the same. */
 export function batchId(ids: readonly string[]): string {
-  return `batch_${createHash('sha256').update(ids.join('\n')).digest('base64url').slice(0, 32)}`
+  return `batch_${hash('sha256', ids.join('\n'), 'base64url').slice(0, 32)}`
 }

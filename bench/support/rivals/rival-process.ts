@@ -22,8 +22,9 @@ const RIVALS: Record<string, (task: RivalTask) => Rival> = {
 
 /**
  * Places all orders, and puts each into the queues, while they are worked off; answers how
- * many were acked in which time, from the first one put in to the last ack. What the application stores it stores with
- * any of them: ours reads it from there, here it is put into the queues beside.
+ * many were acked in which time, from the first one put in to the last ack. What the
+ * application stores it stores with any of them: ours reads it from there, here it is put
+ * into the queues beside.
  */
 serveTask(async (task: RivalTask): Promise<RivalAnswer> => {
   const rival = RIVALS[task.system]!(task)

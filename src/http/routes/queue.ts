@@ -129,8 +129,7 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
     call: { param: Call<Definitions['ackMessages']>['param'] },
     ackIds: string[],
     toSettlement: (ackId: string) => Settlement,
-  ): Promise<Reply> =>
-    settle(call.param('consumer'), ackIds.map(toSettlement), (index) => `/ack_ids/${index}`)
+  ): Promise<Reply> => settle(call.param('consumer'), ackIds.map(toSettlement), pointAtAckId)
 
   return {
     async receiveMessages(call) {
@@ -150,12 +149,12 @@ export function createQueueHandlers(queues: QueueService): Handlers<Definitions>
       })
       if (!acking) return { status: 200, body: presentReceived(await receiving) }
       const [acked, received] = await Promise.allSettled([acking, receiving])
-      if (acked.status === 'fulfilled' && received.status === 'fulfilled') {
-        return { status: 200, body: presentReceived(received.value, acked.value) }
-      }
       if (received.status === 'rejected') throw received.reason
-      void received.value.giveBack().catch(() => undefined)
-      throw (acked as PromiseRejectedResult).reason
+      if (acked.status === 'rejected') {
+        void received.value.giveBack().catch(() => undefined)
+        throw acked.reason
+      }
+      return { status: 200, body: presentReceived(received.value, acked.value) }
     },
     ackMessages: (call) => settleAll(call, call.body.ack_ids, (ackId) => ({ kind: 'ack', ackId })),
     nackMessages(call) {
@@ -231,13 +230,8 @@ function ackFirst(
 ): Promise<SettlementResult[]> {
   expectPull(consumer)
   const settlements = ackIds.map((ackId) => ({ kind: 'ack', ackId }) as const)
-  const toPointer = (index: number): string => `/ack_ids/${index}`
-  refuseRepeated(settlements, toPointer)
-  try {
-    return queues.settle(consumer, settlements)
-  } catch (error) {
-    throw repoint(error, toPointer)
-  }
+  refuseRepeated(settlements, pointAtAckId)
+  return settleAt(queues, consumer, settlements, pointAtAckId)
 }
 
 /**
@@ -312,15 +306,20 @@ function refuseRepeated(
   })
 }
 
-/** Settles; where an id is malformed, the error points to where the client wrote it. */
-export async function settleAt(
+const pointAtAckId = (index: number): string => `/ack_ids/${index}`
+
+/**
+ * Settles. Where an id is malformed it throws before anything is done, and at once, not by
+ * rejecting; the error points to where the client wrote the id.
+ */
+export function settleAt(
   queues: QueueService,
   consumer: Consumer,
   settlements: readonly Settlement[],
   toPointer: (index: number) => string,
 ): Promise<SettlementResult[]> {
   try {
-    return await queues.settle(consumer, settlements)
+    return queues.settle(consumer, settlements)
   } catch (error) {
     throw repoint(error, toPointer)
   }

@@ -1,6 +1,7 @@
 import type { ErrorDetail } from '../../errors.ts'
 import type { Relation, RelationColumn } from '../../log/entry.ts'
-import { closestName, describeUnknownColumn } from './closest-name.ts'
+import { closestName } from '../../closest-name.ts'
+import { describeUnknownColumn } from './describe-unknown-column.ts'
 import { compileFilter } from './compile-filter.ts'
 import { FilterError, type FilterPosition } from './filter-error.ts'
 import { METADATA_MEMBERS } from './filter-input.ts'

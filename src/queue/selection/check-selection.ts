@@ -2,7 +2,7 @@ import type { ErrorDetail } from '../../errors.ts'
 import type { Relation } from '../../log/entry.ts'
 import type { Consumer } from '../consumer.ts'
 import { checkFilter } from './check-filter.ts'
-import { describeUnknownColumn } from './closest-name.ts'
+import { describeUnknownColumn } from './describe-unknown-column.ts'
 import type { FilterPosition } from './filter-error.ts'
 import { compileTablePatterns, parseTablePattern } from './table-pattern.ts'
 

@@ -13,13 +13,6 @@ export function closestName(name: string, known: Iterable<string>): string | und
   return best
 }
 
-/** The sentence for a column that none of the tables has. */
-export function describeUnknownColumn(name: string, known: Iterable<string>): string {
-  const closest = closestName(name, known)
-  const hint = closest === undefined ? '' : ` Did you mean '${closest}'?`
-  return `No selected table has a column '${name}'.${hint}`
-}
-
 /** Levenshtein's distance. Names are at most 63 bytes long, or were cut before. */
 function countEdits(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
