@@ -142,7 +142,7 @@ describe('acks on the way to a receive', () => {
     await source.append([{ id: 1 }])
     const receive = (body: object): ReturnType<Api['call']> =>
       api.call('POST', '/v1/consumers/inventory/receive', { wait_for: 0, ...body })
-    const first = await receive({})
+    const first = await receive({ wait_for: '20s' })
     await source.append([{ id: 1 }])
     expect((await receive({})).body.data).toEqual([])
 
