@@ -30,6 +30,11 @@ export interface Shipment {
   readonly parts: readonly ShipmentPart[]
 }
 
+/** In the order in which they are sent. */
+export function listMessages({ parts }: Shipment): readonly HeldMessage[] {
+  return parts.length === 1 ? parts[0]!.messages : parts.flatMap(({ messages }) => messages)
+}
+
 /**
  * Leased messages that wait for their request. Of a group only the front may be
  * sent, and only while nothing of it is under way; groups take turns.
@@ -60,11 +65,12 @@ export class Backlog {
     for (const held of messages) {
       const name = held.message.group ?? held
       let group = this.#groups.get(name)
-      if (!group) {
-        group = { name, messages: [], isBusy: false, isReady: false }
+      if (group) group.messages.push(held)
+      else {
+        // Made with what is in it: an empty list that grows takes room for many.
+        group = { name, messages: [held], isBusy: false, isReady: false }
         this.#groups.set(name, group)
       }
-      group.messages.push(held)
       this.#size++
       this.#bytes += held.message.size
       if (!group.isBusy) this.#turns.add(group)
@@ -73,18 +79,26 @@ export class Backlog {
 
   /** Takes up to `countMax` messages for one request; undefined: there are none to send. */
   take(countMax: number): Shipment | undefined {
-    const parts: ShipmentPart[] = []
-    let room = countMax
+    const first = this.#takePart(countMax)
+    if (!first) return undefined
+    const parts = [first]
+    let room = countMax - first.messages.length
     while (room > 0) {
-      const group = this.#turns.next()
-      if (!group) break
-      const messages = takeFront(group, room)
-      group.isBusy = true
-      room -= messages.length
-      this.#forget(messages)
-      parts.push({ group, messages })
+      const part = this.#takePart(room)
+      if (!part) break
+      parts.push(part)
+      room -= part.messages.length
     }
-    return parts.length > 0 ? { parts } : undefined
+    return { parts }
+  }
+
+  #takePart(countMax: number): ShipmentPart | undefined {
+    const group = this.#turns.next()
+    if (!group) return undefined
+    const messages = takeFront(group, countMax)
+    group.isBusy = true
+    this.#forget(messages)
+    return { group, messages }
   }
 
   /** The request is over: its groups' next messages may go. */

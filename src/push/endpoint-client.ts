@@ -20,8 +20,14 @@ export interface PushAnswer {
   isCut: boolean
 }
 
-/** Sends one request. Throws a PushFailure, and nothing else, when no complete answer came. */
-export type Post = (request: PushRequest) => Promise<PushAnswer>
+/**
+ * Sends one request and calls back once, with a PushFailure when no complete answer came.
+ * A callback and no promise, as push sends many thousands a second; it may come before the
+ * call returns, or in the middle of undici's work: what it leads to is better done later.
+ */
+export type Post = (request: PushRequest, onOutcome: OnOutcome) => void
+
+export type OnOutcome = (outcome: PushAnswer | PushFailure) => void
 
 interface EndpointOptions extends GuardOptions {
   url: string
@@ -59,6 +65,10 @@ export class EndpointClient {
   /** Oldest first, and so the one whose time is over first. */
   readonly #open = new Set<Exchange>()
   #deadlineTimer: NodeJS.Timeout | undefined
+  readonly #listener: ExchangeListener = {
+    onOver: (exchange) => this.#open.delete(exchange),
+    onFree: ({ client }) => this.#free.push(client),
+  }
 
   constructor(options: EndpointOptions) {
     const { guard, resolve, allowHttp = false } = options
@@ -68,7 +78,9 @@ export class EndpointClient {
     this.#origin = url.origin
     this.#path = url.pathname + url.search
     this.#clientOptions = {
+      // One request a connection: `max_in_flight` means both, and what hangs holds up no other.
       pipelining: 1,
+      allowH2: false,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -85,29 +97,31 @@ export class EndpointClient {
     }
   }
 
-  readonly post: Post = (request) => {
+  readonly post: Post = (request, onOutcome) => {
     if (this.#refused !== undefined) {
-      return Promise.reject(new PushFailure('blocked', this.#refused))
+      onOutcome(new PushFailure('blocked', this.#refused))
+      return
     }
     const { timeoutMs, bodyBytesMax = ANSWER_BYTES_MAX } = this.#options
+    const client = this.#takeClient()
+    const exchange = new Exchange(client, timeoutMs, bodyBytesMax, this.#listener, onOutcome)
+    this.#open.add(exchange)
+    this.#watchDeadlines()
+    const { headers, body } = request
+    try {
+      client.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, error)
+    }
+  }
+
+  /** The same as a promise. Rejects with a PushFailure, and nothing else. */
+  request(request: PushRequest): Promise<PushAnswer> {
     return new Promise((resolve, reject) => {
-      const client = this.#takeClient()
-      const exchange: Exchange = new Exchange(timeoutMs, bodyBytesMax, {
-        onOutcome: (outcome) => {
-          this.#open.delete(exchange)
-          if (outcome instanceof PushFailure) reject(outcome)
-          else resolve(outcome)
-        },
-        onFree: () => this.#free.push(client),
+      this.post(request, (outcome) => {
+        if (outcome instanceof PushFailure) reject(outcome)
+        else resolve(outcome)
       })
-      this.#open.add(exchange)
-      this.#watchDeadlines()
-      const { headers, body } = request
-      try {
-        client.dispatch({ path: this.#path, method: 'POST', headers, body }, exchange)
-      } catch (error) {
-        exchange.onResponseError(undefined, error)
-      }
     })
   }
 
@@ -150,19 +164,21 @@ export class EndpointClient {
 }
 
 interface ExchangeListener {
-  /** Called once. */
-  onOutcome: (outcome: PushAnswer | PushFailure) => void
-  /** Its connection may be used again, or be made anew; called once, often after the outcome. */
-  onFree: () => void
+  /** The outcome is there; called once. */
+  onOver: (exchange: Exchange) => void
+  /** Its connection may be used again, or be made anew; called once, now and then after the outcome. */
+  onFree: (exchange: Exchange) => void
 }
 
 /** One request and its answer, as undici tells of them. */
 class Exchange implements Dispatcher.DispatchHandler {
+  readonly client: Client
   /** By `performance.now()`. */
   readonly deadline: number
   readonly #timeoutMs: number
   readonly #bytesMax: number
   readonly #listener: ExchangeListener
+  readonly #onOutcome: OnOutcome
   #controller: Dispatcher.DispatchController | undefined
   #failure: PushFailure | undefined
   #status = 0
@@ -172,11 +188,19 @@ class Exchange implements Dispatcher.DispatchHandler {
   #ended = false
   #isFree = false
 
-  constructor(timeoutMs: number, bytesMax: number, listener: ExchangeListener) {
+  constructor(
+    client: Client,
+    timeoutMs: number,
+    bytesMax: number,
+    listener: ExchangeListener,
+    onOutcome: OnOutcome,
+  ) {
+    this.client = client
     this.deadline = performance.now() + timeoutMs
     this.#timeoutMs = timeoutMs
     this.#bytesMax = bytesMax
     this.#listener = listener
+    this.#onOutcome = onOutcome
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -225,13 +249,14 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   #end(outcome: PushAnswer | PushFailure): void {
     this.#ended = true
-    this.#listener.onOutcome(outcome)
+    this.#listener.onOver(this)
+    this.#onOutcome(outcome)
   }
 
   #free(): void {
     if (this.#isFree) return
     this.#isFree = true
-    this.#listener.onFree()
+    this.#listener.onFree(this)
   }
 
   #finish(isCut: boolean): void {

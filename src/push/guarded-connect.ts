@@ -34,6 +34,7 @@ interface GuardedConnectOptions extends GuardOptions {
 export function createGuardedConnect(options: GuardedConnectOptions): buildConnector.connector {
   const connect = buildConnector({
     timeout: options.connectTimeoutMs,
+    allowH2: false,
     lookup: createGuardedLookup(options),
   })
   return (target, callback) => {

@@ -1,6 +1,6 @@
-import type { Shipment } from './backlog.ts'
+import { listMessages, type Shipment } from './backlog.ts'
 import type { Clock } from './clock.ts'
-import type { Post } from './endpoint-client.ts'
+import type { Post, PushAnswer } from './endpoint-client.ts'
 import { judgeAnswer, judgeFailure, type Verdict } from './judge-answer.ts'
 import { PushFailure } from './push-failure.ts'
 import type { RequestOutcome } from './push-observer.ts'
@@ -28,27 +28,44 @@ interface Content {
   batch: readonly string[] | null
 }
 
-/** POSTs the messages and says what the answer means; undefined: we ended the request ourselves. */
-export async function postShipment(
+/** A request that is under way. */
+export interface Sent {
+  /** Ids of its messages where it is a batch, else null. */
+  readonly batch: readonly string[] | null
+  /** By `performance.now()`. */
+  readonly begunMs: number
+}
+
+/** POSTs the messages; the outcome comes as `Post` says. */
+export function postShipment(
   shipment: Shipment,
-  options: PostOptions,
-): Promise<Verdict | undefined> {
-  const { post, isBatch, secrets, clock, userAgent, onRequest } = options
+  { post, isBatch, secrets, clock, userAgent }: PostOptions,
+  onOutcome: (outcome: PushAnswer | PushFailure, sent: Sent) => void,
+): void {
   const { id, text, attempt, batch } = isBatch ? joinAll(shipment) : takeOnly(shipment)
   const request = signRequest(text, { secrets, id, attempt, nowMs: clock.now(), userAgent })
+  const sent = { batch, begunMs: performance.now() }
+  post(request, (outcome) => onOutcome(outcome, sent))
+}
 
-  const begun = performance.now()
-  const report = (codeClass: RequestOutcome['codeClass']): void =>
-    onRequest({ codeClass, durationMs: performance.now() - begun, messages: batch?.length ?? 1 })
-  try {
-    const answer = await post(request)
-    report(`${Math.floor(answer.status / 100)}xx`)
-    return judgeAnswer(answer, batch, clock.now())
-  } catch (error) {
-    if (!(error instanceof PushFailure)) throw error
-    report(error.kind)
-    return error.kind === 'aborted' ? undefined : judgeFailure(error)
+/** Reports an outcome, and says what it means; undefined: we ended the request ourselves. */
+export function judgeOutcome(
+  outcome: PushAnswer | PushFailure,
+  { batch, begunMs }: Sent,
+  { clock, onRequest }: PostOptions,
+): Verdict | undefined {
+  const durationMs = performance.now() - begunMs
+  const messages = batch?.length ?? 1
+  if (outcome instanceof PushFailure) {
+    onRequest({ codeClass: outcome.kind, durationMs, messages })
+    return outcome.kind === 'aborted' ? undefined : judgeFailure(outcome)
   }
+  onRequest({ codeClass: classOf(outcome.status), durationMs, messages })
+  return judgeAnswer(outcome, batch, clock.now())
+}
+
+function classOf(status: number): RequestOutcome['codeClass'] {
+  return status >= 200 && status < 300 ? '2xx' : `${Math.floor(status / 100)}xx`
 }
 
 function takeOnly({ parts }: Shipment): Content {
@@ -61,8 +78,8 @@ function takeOnly({ parts }: Shipment): Content {
   }
 }
 
-function joinAll({ parts }: Shipment): Content {
-  const held = parts.flatMap(({ messages }) => messages)
+function joinAll(shipment: Shipment): Content {
+  const held = listMessages(shipment)
   const batch = held.map(({ message }) => message.idempotencyKey)
   return {
     id: batchId(batch),

@@ -3,13 +3,14 @@ import type { Logger } from '../log.ts'
 import type { Consumer } from '../queue/consumer.ts'
 import type { QueueService, Received } from '../queue/queue-service.ts'
 import type { PushConfig } from '../storage/schema-types.ts'
-import { Backlog, type HeldMessage, type Shipment } from './backlog.ts'
+import { Backlog, listMessages, type HeldMessage, type Shipment } from './backlog.ts'
 import { Breaker, type BreakerLimits } from './breaker.ts'
 import type { Clock } from './clock.ts'
-import type { Post } from './endpoint-client.ts'
+import type { Post, PushAnswer } from './endpoint-client.ts'
 import { AlarmBell } from './endpoint-alarm.ts'
 import type { Verdict } from './judge-answer.ts'
-import { postShipment, type PostOptions } from './post-shipment.ts'
+import { judgeOutcome, postShipment, type PostOptions, type Sent } from './post-shipment.ts'
+import type { PushFailure } from './push-failure.ts'
 import type { PushObserver } from './push-observer.ts'
 import type { PushSecrets } from './push-secrets.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -42,7 +43,7 @@ const LEASE_DOUBT_MS = 2000
 const WATCH_MS = 2000
 const RECEIVE_WAIT_MS = 20_000
 const RECEIVE_BYTES_MAX = 4 * 1024 * 1024
-const RECEIVE_COUNT_MAX = 250
+const RECEIVE_COUNT_MAX = 500
 const RECEIVE_RETRY_MS = 1000
 /** Messages that wait here; a hot group's tail is part of them. */
 const BACKLOG_BYTES_MAX = 16 * 1024 * 1024
@@ -82,6 +83,7 @@ export class PushWorker {
   /** Wakes the receive loop, which waits for room or for the endpoint. */
   #wake: () => void = () => {}
   #cancelPump: (() => void) | undefined
+  #isPumpPlanned = false
   #cancelWatch: (() => void) | undefined
   #restUntilMs = 0
   #lastReason = ''
@@ -249,6 +251,16 @@ export class PushWorker {
     return Math.max(this.#restUntilMs - this.#options.clock.now(), waitMs)
   }
 
+  /** When undici is done with what it told us of, and once for all that it tells in this turn. */
+  #pumpSoon(): void {
+    if (this.#isPumpPlanned) return
+    this.#isPumpPlanned = true
+    setImmediate(() => {
+      this.#isPumpPlanned = false
+      this.#pump()
+    })
+  }
+
   /** Sends what may be sent now, and sees to it that it is called when more may be. */
   #pump(): void {
     const { push, clock } = this.#options
@@ -266,7 +278,7 @@ export class PushWorker {
       const isProbe = this.#breaker.enter()
       this.#rate.take()
       const shipment = this.#backlog.take(isProbe ? 1 : push.batch_size)
-      if (shipment) void this.#dispatch(shipment, isProbe)
+      if (shipment) this.#dispatch(shipment, isProbe)
     }
     // A free slot and nothing to send: what is free again once the results are stored may be next.
     if (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount === 0) {
@@ -276,33 +288,76 @@ export class PushWorker {
     if (restMs > 0 || this.#countWanted(restMs) > 0) this.#wake()
   }
 
-  async #dispatch(shipment: Shipment, isProbe: boolean): Promise<void> {
+  #dispatch(shipment: Shipment, isProbe: boolean): void {
     this.#sendingCount++
-    try {
-      const verdict = await this.#send(shipment)
-      if (verdict) this.#conclude(shipment, verdict, isProbe)
-      else {
-        if (isProbe) this.#breaker.cancelProbe()
-        this.#giveBack(shipment.parts.flatMap(({ messages }) => messages))
-      }
-    } catch (error) {
-      // A bug: the messages come again when their lease ends, and the log has the cause.
-      if (isProbe) this.#breaker.cancelProbe()
-      this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
+    const late = this.#listLate(shipment)
+    if (late.length === 0) {
+      this.#send(shipment, isProbe)
+      return
     }
+    this.#keepLeased(shipment, late).then(
+      (isKept) => {
+        if (isKept) {
+          this.#send(shipment, isProbe)
+          return
+        }
+        this.#takeBack(shipment, isProbe)
+        this.#release(shipment)
+        this.#pumpSoon()
+      },
+      (error: unknown) => this.#onBug(shipment, isProbe, error),
+    )
+  }
+
+  #send(shipment: Shipment, isProbe: boolean): void {
+    try {
+      postShipment(shipment, this.#postOptions, (outcome, sent) =>
+        this.#onOutcome(shipment, isProbe, outcome, sent),
+      )
+    } catch (error) {
+      this.#onBug(shipment, isProbe, error)
+    }
+  }
+
+  #onOutcome(
+    shipment: Shipment,
+    isProbe: boolean,
+    outcome: PushAnswer | PushFailure,
+    sent: Sent,
+  ): void {
+    let verdict: Verdict | undefined
+    try {
+      verdict = judgeOutcome(outcome, sent, this.#postOptions)
+      if (verdict) this.#conclude(shipment, verdict, isProbe)
+      else this.#takeBack(shipment, isProbe)
+    } catch (error) {
+      this.#onBug(shipment, isProbe, error)
+      return
+    }
+    this.#release(shipment)
+    // At once, while undici still holds the connection: one that fell idle it would look at first.
+    if (verdict?.kind === 'ack') this.#pump()
+    else this.#pumpSoon()
+  }
+
+  /** Its messages come again when their lease ends, and the log has the cause. */
+  #onBug(shipment: Shipment, isProbe: boolean, error: unknown): void {
+    if (isProbe) this.#breaker.cancelProbe()
+    this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
+    this.#release(shipment)
+    this.#pumpSoon()
+  }
+
+  #release(shipment: Shipment): void {
     this.#sendingCount--
     this.#backlog.release(shipment)
-    this.#pump()
     if (this.#sendingCount === 0) this.#onIdle?.()
   }
 
-  /** Undefined: it was not sent, or we ended the request ourselves. */
-  #send(shipment: Shipment): Promise<Verdict | undefined> {
-    const late = this.#listLate(shipment)
-    if (late.length === 0) return postShipment(shipment, this.#postOptions)
-    return this.#keepLeased(shipment, late).then((isKept) =>
-      isKept ? postShipment(shipment, this.#postOptions) : undefined,
-    )
+  /** Neither an attempt nor a failure: it was not sent, or we ended the request ourselves. */
+  #takeBack(shipment: Shipment, isProbe: boolean): void {
+    if (isProbe) this.#breaker.cancelProbe()
+    this.#giveBack(listMessages(shipment))
   }
 
   #conclude(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
@@ -333,11 +388,10 @@ export class PushWorker {
 
   #settle(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
     // In one call with what failed: else the queue could hand on what comes after it.
-    const overtaken = listFailedGroups(shipment, verdict).flatMap((group) =>
-      this.#backlog.drop(group),
-    )
     const settlements = settleShipment(shipment, verdict, isProbe)
-    for (const held of overtaken) settlements.push(returnMessage(held))
+    for (const group of listFailedGroups(shipment, verdict)) {
+      for (const held of this.#backlog.drop(group)) settlements.push(returnMessage(held))
+    }
     this.#settler.settleSoon(settlements)
   }
 

@@ -62,7 +62,7 @@ export async function sendTest(
       connectionsMax: 1,
       allowHttp: push.allow_http,
     })
-    return describeResult(await client.post(request), latencyMs())
+    return describeResult(await client.request(request), latencyMs())
   } catch (error) {
     const { kind, message } = describeFailure(error)
     return {

@@ -1,5 +1,5 @@
 import type { Settlement } from '../queue/queue-service.ts'
-import type { HeldMessage, Shipment } from './backlog.ts'
+import { listMessages, type HeldMessage, type Shipment } from './backlog.ts'
 import type { Verdict } from './judge-answer.ts'
 
 /**
@@ -12,7 +12,7 @@ export function settleShipment(
   verdict: Verdict,
   wasProbe: boolean,
 ): Settlement[] {
-  const messages = shipment.parts.flatMap((part) => part.messages)
+  const messages = listMessages(shipment)
   switch (verdict.kind) {
     case 'ack':
       return messages.map(({ message }) => ({ kind: 'ack', ackId: message.ackId }))

@@ -5,7 +5,7 @@ import { listActiveSecrets, type PushSecret, type PushSecrets } from './push-sec
 
 interface SignOptions {
   secrets: PushSecrets
-  /** `webhook-id`: the same for every attempt. */
+  /** `webhook-id`, in ASCII: the same for every attempt. */
   id: string
   attempt: number
   /** Since 1970. */
@@ -36,9 +36,9 @@ export function signRequest(text: string, options: SignOptions): PushRequest {
   }
   // One piece of memory for what is hashed and what is sent: key, id and time, body.
   const head = `${id}.${timestamp}.`
-  const start = BLOCK_BYTES + Buffer.byteLength(head)
+  const start = BLOCK_BYTES + head.length
   const bytes = Buffer.allocUnsafe(start + Buffer.byteLength(text))
-  bytes.write(head, BLOCK_BYTES)
+  bytes.write(head, BLOCK_BYTES, 'latin1')
   bytes.write(text, start)
   let signatures = ''
   for (const secret of listActiveSecrets(secrets, nowMs)) {
@@ -87,7 +87,8 @@ function padKey(secret: Buffer): PaddedKey {
  */
 function sign(bytes: Buffer, { inner, outer }: PaddedKey): string {
   inner.copy(bytes)
-  hash('sha256', bytes, 'buffer').copy(outer, BLOCK_BYTES)
+  // As text, whose letters are bytes: a Buffer for it would cost as much as the hashing.
+  outer.write(hash('sha256', bytes, 'binary'), BLOCK_BYTES, 'binary')
   return hash('sha256', outer, 'base64')
 }
 

@@ -63,7 +63,7 @@ async function givenSocketServer(
 }
 
 async function failureOf(client: EndpointClient): Promise<PushFailure> {
-  const failure = await client.post(REQUEST).then(
+  const failure = await client.request(REQUEST).then(
     (answer) => expect.unreachable(`answered ${answer.status}`),
     (error: unknown) => error,
   )
@@ -77,7 +77,7 @@ describe('an endpoint', () => {
       response.writeHead(429, { 'retry-after': '7' }).end('slow down')
     })
     const client = openClient(`${receiver.url}?key=a%20b`)
-    const answer = await client.post({
+    const answer = await client.request({
       headers: { 'content-type': 'application/json', 'x-mine': 'yes' },
       body: Buffer.from('{"name":"Zoë"}'),
     })
@@ -97,7 +97,7 @@ describe('an endpoint', () => {
   test('is reached over connections that are kept, and no more than allowed', async () => {
     const receiver = await givenReceiver((response) => response.end('ok'))
     const client = openClient(receiver.url, { connectionsMax: 2 })
-    await Promise.all(Array.from({ length: 50 }, () => client.post(REQUEST)))
+    await Promise.all(Array.from({ length: 50 }, () => client.request(REQUEST)))
     expect(receiver.connectionCount()).toBeLessThanOrEqual(2)
   })
 
@@ -144,7 +144,7 @@ describe('an endpoint', () => {
       flood()
     })
     const before = process.memoryUsage().arrayBuffers
-    const answer = await openClient(server.url, { timeoutMs: 20_000 }).post(REQUEST)
+    const answer = await openClient(server.url, { timeoutMs: 20_000 }).request(REQUEST)
     expect(answer).toMatchObject({ status: 200, isCut: true })
     expect(answer.body).toHaveLength(ANSWER_BYTES_MAX)
     await until('the connection is closed', () => server.busy.size === 0)
@@ -206,7 +206,7 @@ describe('an endpoint', () => {
     const receiver = await givenReceiver((response) => {
       response.writeHead(307, { location: inner.url }).end()
     })
-    expect(await openClient(receiver.url).post(REQUEST)).toMatchObject({
+    expect(await openClient(receiver.url).request(REQUEST)).toMatchObject({
       status: 307,
       location: inner.url,
     })
@@ -224,7 +224,7 @@ describe('an endpoint', () => {
         else process.env[name] = before
       })
     }
-    expect(await openClient(receiver.url).post(REQUEST)).toMatchObject({ body: 'direct' })
+    expect(await openClient(receiver.url).request(REQUEST)).toMatchObject({ body: 'direct' })
     expect(proxy.requests).toHaveLength(0)
   })
 
@@ -267,7 +267,7 @@ describe('a name', () => {
     const guard = createAddressGuard(['127.0.0.2'])
     const client = openClient(`http://rebind.example:${port}/`, { guard, resolve })
 
-    expect(await client.post(REQUEST)).toMatchObject({ body: 'outer' })
+    expect(await client.request(REQUEST)).toMatchObject({ body: 'outer' })
     await until('the first connection is gone', () => outer.size === 0)
     expect(await failureOf(client)).toMatchObject({
       kind: 'blocked',
@@ -288,7 +288,7 @@ describe('a name', () => {
         ])
       },
     })
-    expect(await client.post(REQUEST)).toMatchObject({ status: 200 })
+    expect(await client.request(REQUEST)).toMatchObject({ status: 200 })
   })
 
   test('that does not exist fails as DNS', async () => {
@@ -351,7 +351,7 @@ describe('a name', () => {
     })
     expect(receiver.connectionCount()).toBe(0)
     const allowed = openClient(url, { ...options, allowHttp: true })
-    expect(await allowed.post(REQUEST)).toMatchObject({ body: 'plain' })
+    expect(await allowed.request(REQUEST)).toMatchObject({ body: 'plain' })
   })
 })
 

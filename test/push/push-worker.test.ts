@@ -55,9 +55,9 @@ test('an endpoint that fails is probed for ever, whenever the clock ticks', asyn
     },
     secrets: createPushSecrets(),
     endpoint: {
-      post: () => {
+      post: (_request, onOutcome) => {
         probes++
-        return Promise.resolve({
+        onOutcome({
           status: 500,
           retryAfter: undefined,
           location: undefined,
