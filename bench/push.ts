@@ -43,8 +43,8 @@ interface Target {
  * posts the same bodies to the same receiver, in turns.
  */
 export async function run(options: BenchOptions): Promise<void> {
-  const messages = options.messages ?? (options.smoke ? 300 : 30_000)
-  const rounds = options.rounds ?? (options.smoke ? 1 : 3)
+  const messages = options.messages ?? (options.smoke ? 300 : 60_000)
+  const rounds = options.rounds ?? (options.smoke ? 1 : 5)
   const postgres = await openBenchPostgres(options.postgres)
   const target = await startTarget()
   const database = openDatabase(await postgres.createDatabase('push'))

@@ -146,7 +146,8 @@ const OVER_MAX = 1024
  * one that loses its first element again and again walks over all that it has lost.
  */
 class Turns {
-  #groups: Group[] = []
+  /** Those whose turn is over are gone from it: they would keep what they hold in memory. */
+  #groups: (Group | undefined)[] = []
   #next = 0
   count = 0
 
@@ -159,9 +160,10 @@ class Turns {
 
   next(): Group | undefined {
     while (this.#next < this.#groups.length) {
-      const group = this.#groups[this.#next++]!
+      const group = this.#groups[this.#next]
+      this.#groups[this.#next++] = undefined
       this.#forgetOver()
-      if (!group.isReady) continue
+      if (!group?.isReady) continue
       this.remove(group)
       return group
     }
