@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import { Rest } from './rest.ts'
 
 /**
  * Keeps a broken endpoint from eating attempts.
@@ -17,7 +18,8 @@ export class Breaker {
   /** The last outcomes, oldest first; true: failed. */
   #outcomes: boolean[] = []
   #openMs = 0
-  #openUntilMs = 0
+  /** While it is open. */
+  #rest: Rest | undefined
   #failingSinceMs: number | null = null
 
   constructor(clock: Clock, limits: Partial<BreakerLimits> = {}) {
@@ -38,7 +40,7 @@ export class Breaker {
   get waitMs(): number {
     if (this.#state === 'closed') return 0
     if (this.#state === 'probing') return Infinity
-    return Math.max(this.#openUntilMs - this.#clock.now(), 0)
+    return this.#rest?.leftMs ?? 0
   }
 
   /** A request goes out now. True: it is the one probe. */
@@ -93,7 +95,7 @@ export class Breaker {
     const { openMsMin, openMsMax, random } = this.#limits
     this.#openMs = Math.min(Math.max(this.#openMs * 2, openMsMin), openMsMax)
     const jitter = 1 - JITTER + 2 * JITTER * random()
-    this.#openUntilMs = this.#clock.now() + this.#openMs * jitter
+    this.#rest = new Rest(this.#clock, this.#openMs * jitter)
     this.#state = 'open'
   }
 }

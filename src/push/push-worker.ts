@@ -14,6 +14,7 @@ import type { PushFailure } from './push-failure.ts'
 import type { PushObserver } from './push-observer.ts'
 import type { PushSecrets } from './push-secrets.ts'
 import { RateLimit } from './rate-limit.ts'
+import { Rest } from './rest.ts'
 import { Settler } from './settler.ts'
 import { listFailedGroups, returnMessage, settleShipment } from './settle-shipment.ts'
 import { Throughput } from './throughput.ts'
@@ -85,7 +86,8 @@ export class PushWorker {
   #cancelPump: (() => void) | undefined
   #isPumpPlanned = false
   #cancelWatch: (() => void) | undefined
-  #restUntilMs = 0
+  /** That the endpoint asked for. */
+  #rest: Rest | undefined
   #lastReason = ''
 
   constructor(options: PushWorkerOptions) {
@@ -247,8 +249,11 @@ export class PushWorker {
   /** Ms for which the endpoint is to be left alone. */
   get #restMs(): number {
     const { waitMs } = this.#breaker
-    if (this.#restUntilMs === 0) return waitMs
-    return Math.max(this.#restUntilMs - this.#options.clock.now(), waitMs)
+    return this.#rest ? Math.max(this.#rest.leftMs, waitMs) : waitMs
+  }
+
+  #restFor(ms: number): void {
+    if (ms > (this.#rest?.leftMs ?? 0)) this.#rest = new Rest(this.#options.clock, ms)
   }
 
   /** When undici is done with what it told us of, and once for all that it tells in this turn. */
@@ -361,7 +366,6 @@ export class PushWorker {
   }
 
   #conclude(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
-    const { clock } = this.#options
     const wasClosed = this.#breaker.isClosed
     switch (verdict.kind) {
       case 'ack':
@@ -374,11 +378,11 @@ export class PushWorker {
         break
       case 'slow':
         this.#breaker.defer(isProbe)
-        this.#restUntilMs = Math.max(this.#restUntilMs, clock.now() + verdict.delayMs)
+        this.#restFor(verdict.delayMs)
         break
       case 'gone':
         this.#breaker.defer(isProbe)
-        this.#restUntilMs = Math.max(this.#restUntilMs, clock.now() + GONE_REST_MS)
+        this.#restFor(GONE_REST_MS)
         this.#pause(verdict.reason)
     }
     if ('reason' in verdict) this.#lastReason = verdict.reason

@@ -78,6 +78,17 @@ describe('the breaker', () => {
     expect(breaker.waitMs).toBe(1000)
   })
 
+  test('is not held open by a clock that is set back', () => {
+    const clock = new ManualClock()
+    const breaker = new Breaker(clock, limits)
+    failTimes(breaker, 5)
+    clock.advance(400)
+    clock.setBack(3_600_000)
+    expect(breaker.waitMs).toBe(1000)
+    clock.advance(1000)
+    expect(breaker.waitMs).toBe(0)
+  })
+
   test('remembers since when the endpoint fails', () => {
     const clock = new ManualClock()
     const breaker = new Breaker(clock, limits)

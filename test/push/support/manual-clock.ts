@@ -19,6 +19,12 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer)
   }
 
+  /** As an operator or NTP would: the timers of Node do not go by it. */
+  setBack(ms: number): void {
+    this.#nowMs -= ms
+    for (const timer of this.#timers) timer.atMs -= ms
+  }
+
   /** Moves on, and runs what falls due, in order. */
   advance(ms: number): void {
     const untilMs = this.#nowMs + ms
