@@ -224,13 +224,15 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (room > 0) (this.#chunks ??= []).push(Buffer.from(chunk.subarray(0, room)))
     this.#bytes += chunk.length
     if (this.#bytes <= this.#bytesMax) return
-    this.#finish(true)
+    // Over before the outcome is told, which may lead to the next request at once.
+    this.#ended = true
     controller.abort(new PushFailure('aborted', 'the answer was longer than we read'))
+    this.#end(this.#readAnswer(true))
   }
 
   onResponseEnd(): void {
     this.#free()
-    this.#finish(false)
+    if (!this.#ended) this.#end(this.#readAnswer(false))
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: unknown): void {
@@ -259,15 +261,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#listener.onFree(this)
   }
 
-  #finish(isCut: boolean): void {
-    if (this.#ended) return
-    this.#end({
+  #readAnswer(isCut: boolean): PushAnswer {
+    return {
       status: this.#status,
       retryAfter: firstValue(this.#headers['retry-after']),
       location: firstValue(this.#headers['location']),
       body: this.#chunks ? Buffer.concat(this.#chunks).toString('utf8') : '',
       isCut,
-    })
+    }
   }
 
   /** Its time is over. */

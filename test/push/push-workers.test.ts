@@ -1,6 +1,7 @@
 import { describe, expect } from 'vitest'
 
 import { verify } from '../../sdk/src/index.ts'
+import { ANSWER_BYTES_MAX } from '../../src/push/endpoint-client.ts'
 import type { Consumer } from '../../src/queue/consumer.ts'
 import { resumeConsumer } from '../../src/queue/consumer-store.ts'
 import type { Database } from '../../src/storage/database.ts'
@@ -300,6 +301,23 @@ describe('a push consumer', () => {
       clock.advance(100)
     }
     expect(times).toEqual(Array.from({ length: 20 }, (_, index) => index * 100))
+  })
+
+  test('that answers more than is read gets each change once, one at a time', async ({
+    storage,
+    givenReceiver,
+    startPush,
+  }) => {
+    const source = await givenSource(storage)
+    const long = 'x'.repeat(4 * ANSWER_BYTES_MAX)
+    const receiver = await givenReceiver((response) => response.end(long))
+    const consumer = await givenPushConsumer(storage, source.sourceNo, receiver.url, {
+      push: { max_in_flight: 1 },
+    })
+    const last = await source.append(orders(40))
+    await startPush()
+    await untilSettled(storage, consumer, last)
+    expect(ids(receiver)).toEqual(orders(40).map(({ id }) => id))
   })
 
   test('that hangs holds its requests and a few messages, not the backlog', async ({
