@@ -1,20 +1,20 @@
 import { MillraceError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Consumer } from '../queue/consumer.ts'
-import type { QueueService, Received } from '../queue/queue-service.ts'
+import type { QueueService } from '../queue/queue-service.ts'
 import type { PushConfig } from '../storage/schema-types.ts'
 import { Backlog, listMessages, type HeldMessage, type Shipment } from './backlog.ts'
-import { Breaker, type BreakerLimits } from './breaker.ts'
+import type { BreakerLimits } from './breaker.ts'
 import type { Clock } from './clock.ts'
 import type { Post, PushAnswer } from './endpoint-client.ts'
-import { AlarmBell } from './endpoint-alarm.ts'
+import { EndpointHealth } from './endpoint-health.ts'
 import type { Verdict } from './judge-answer.ts'
+import { leaseMsOf, LeaseKeeper } from './lease-keeper.ts'
 import { judgeOutcome, postShipment, type PostOptions, type Sent } from './post-shipment.ts'
 import type { PushFailure } from './push-failure.ts'
 import type { PushObserver } from './push-observer.ts'
 import type { PushSecrets } from './push-secrets.ts'
 import { RateLimit } from './rate-limit.ts'
-import { Rest } from './rest.ts'
 import { Settler } from './settler.ts'
 import { listFailedGroups, returnMessage, settleShipment } from './settle-shipment.ts'
 import { Throughput } from './throughput.ts'
@@ -37,10 +37,6 @@ export interface PushWorkerOptions {
   breaker?: Partial<BreakerLimits>
 }
 
-/** A lease lasts this much longer than a request may. */
-const LEASE_MARGIN_MS = 15_000
-/** What a lease's end is taken to be too early: the way of the answer, and clocks. */
-const LEASE_DOUBT_MS = 2000
 const WATCH_MS = 2000
 const RECEIVE_WAIT_MS = 20_000
 const RECEIVE_BYTES_MAX = 4 * 1024 * 1024
@@ -56,7 +52,6 @@ const RATED_AHEAD_MS = 2000
 /** An endpoint that rests for longer than this gets its messages taken back to the queue. */
 const HOLD_MS_MAX = 2000
 const DRAIN_MS_MAX = 10_000
-const GONE_REST_MS = 5000
 
 /**
  * Pushes one consumer's messages: leases a few ahead, POSTs them, and settles by
@@ -66,13 +61,12 @@ const GONE_REST_MS = 5000
 export class PushWorker {
   readonly #options: PushWorkerOptions
   readonly #backlog = new Backlog()
-  readonly #breaker: Breaker
+  readonly #health: EndpointHealth
   readonly #rate: RateLimit
   readonly #settler: Settler
   readonly #throughput: Throughput
-  readonly #alarm: AlarmBell
   readonly #postOptions: PostOptions
-  readonly #leaseMs: number
+  readonly #leases: LeaseKeeper
   readonly #stopping = new AbortController()
   /** Requests under way. */
   #sendingCount = 0
@@ -86,26 +80,15 @@ export class PushWorker {
   #cancelPump: (() => void) | undefined
   #isPumpPlanned = false
   #cancelWatch: (() => void) | undefined
-  /** That the endpoint asked for. */
-  #rest: Rest | undefined
-  #lastReason = ''
 
   constructor(options: PushWorkerOptions) {
-    const { clock, push, logger, observer, secrets, userAgent } = options
+    const { clock, push, logger, observer, secrets, userAgent, breaker } = options
+    const consumer = (): Consumer => this.#consumer
     this.#options = options
     this.#consumer = options.consumer
-    this.#leaseMs = push.timeout_ms + LEASE_MARGIN_MS
-    this.#breaker = new Breaker(clock, options.breaker)
+    this.#health = new EndpointHealth({ clock, logger, observer, consumer, breaker })
     this.#rate = new RateLimit(clock, push.rate_per_second)
     this.#throughput = new Throughput(clock)
-    this.#alarm = new AlarmBell(clock, (alarm) => {
-      logger.error('the endpoint has failed for long', {
-        consumer: this.#consumer.name,
-        failing_since: alarm.failingSince,
-        reason: alarm.reason,
-      })
-      observer.onAlarm?.(this.#consumer, alarm)
-    })
     this.#postOptions = {
       post: options.endpoint.post,
       isBatch: push.batch_size > 1,
@@ -117,14 +100,15 @@ export class PushWorker {
     this.#settler = new Settler({
       queue: options.queue,
       clock,
-      consumer: () => this.#consumer,
-      giveUpMs: this.#leaseMs,
+      consumer,
+      giveUpMs: leaseMsOf(push.timeout_ms),
       onError: (error, givenUp) =>
         logger.warn(givenUp ? 'push results were given up' : 'push results were not stored yet', {
           consumer: this.#consumer.name,
           error,
         }),
     })
+    this.#leases = new LeaseKeeper({ clock, settler: this.#settler, timeoutMs: push.timeout_ms })
   }
 
   start(): void {
@@ -157,7 +141,7 @@ export class PushWorker {
     cancel()
     await endpoint.close()
     await this.#settler.flush()
-    if (!this.#breaker.isClosed) this.#options.observer.onBreaker?.(this.#consumer, false)
+    this.#health.stop()
   }
 
   #untilIdle(): Promise<void> {
@@ -171,7 +155,7 @@ export class PushWorker {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       // Looked at once: a rest that ended between two looks would leave nothing to wait for.
-      const restMs = this.#restMs
+      const { restMs } = this.#health
       const count = this.#countWanted(restMs)
       if (count === 0) {
         await this.#sleep(restMs > 0 ? restMs : Infinity)
@@ -193,11 +177,11 @@ export class PushWorker {
   }
 
   async #receive(count: number): Promise<void> {
-    const { queue, clock, label } = this.#options
+    const { queue, label } = this.#options
     const received = await queue.receive(this.#consumer, {
       batchSize: count,
       waitMs: RECEIVE_WAIT_MS,
-      visibilityTimeoutMs: this.#leaseMs,
+      visibilityTimeoutMs: this.#leases.leaseMs,
       maxBytes: RECEIVE_BYTES_MAX,
       worker: label,
       signal: this.#stopping.signal,
@@ -205,13 +189,9 @@ export class PushWorker {
     if (received.messages.length === 0) return
     if (this.#stopping.signal.aborted) await received.giveBack()
     else {
-      this.#backlog.add(this.#hold(received, clock.now() + this.#leaseMs - LEASE_DOUBT_MS))
+      this.#backlog.add(this.#leases.hold(received.messages))
       this.#pump()
     }
-  }
-
-  #hold({ messages }: Received, leasedUntilMs: number): HeldMessage[] {
-    return messages.map((message) => ({ message, leasedUntilMs }))
   }
 
   /**
@@ -223,7 +203,7 @@ export class PushWorker {
     const { size, readyCount, bytes } = this.#backlog
     if (restMs > HOLD_MS_MAX) return 0
     // An endpoint in doubt gets one message, and the rest stays where others can see it.
-    if (!this.#breaker.isClosed) return size + this.#sendingCount === 0 && restMs === 0 ? 1 : 0
+    if (!this.#health.isGood) return size + this.#sendingCount === 0 && restMs === 0 ? 1 : 0
     if (bytes >= BACKLOG_BYTES_MAX || size >= BACKLOG_COUNT_MAX) return 0
     const ahead = Math.max(push.max_in_flight, this.#throughput.perSecond * (AHEAD_MS / 1000))
     const free = (push.max_in_flight - this.#sendingCount) * push.batch_size
@@ -246,16 +226,6 @@ export class PushWorker {
     })
   }
 
-  /** Ms for which the endpoint is to be left alone. */
-  get #restMs(): number {
-    const { waitMs } = this.#breaker
-    return this.#rest ? Math.max(this.#rest.leftMs, waitMs) : waitMs
-  }
-
-  #restFor(ms: number): void {
-    if (ms > (this.#rest?.leftMs ?? 0)) this.#rest = new Rest(this.#options.clock, ms)
-  }
-
   /** When undici is done with what it told us of, and once for all that it tells in this turn. */
   #pumpSoon(): void {
     if (this.#isPumpPlanned) return
@@ -273,14 +243,14 @@ export class PushWorker {
     this.#cancelPump = undefined
     while (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount > 0) {
       if (this.#stopping.signal.aborted) return
-      const rest = this.#restMs
+      const rest = this.#health.restMs
       if (rest > HOLD_MS_MAX) this.#returnBacklog()
       const wait = Math.max(rest, this.#rate.waitMs)
       if (wait > 0) {
         if (wait < Infinity) this.#cancelPump = clock.setTimer(wait, () => this.#pump())
         break
       }
-      const isProbe = this.#breaker.enter()
+      const isProbe = this.#health.enter()
       this.#rate.take()
       const shipment = this.#backlog.take(isProbe ? 1 : push.batch_size)
       if (shipment) this.#dispatch(shipment, isProbe)
@@ -289,13 +259,13 @@ export class PushWorker {
     if (this.#sendingCount < push.max_in_flight && this.#backlog.readyCount === 0) {
       this.#settler.hurry()
     }
-    const restMs = this.#restMs
+    const { restMs } = this.#health
     if (restMs > 0 || this.#countWanted(restMs) > 0) this.#wake()
   }
 
   #dispatch(shipment: Shipment, isProbe: boolean): void {
     this.#sendingCount++
-    const late = this.#listLate(shipment)
+    const late = this.#leases.listLate(shipment)
     if (late.length === 0) {
       this.#send(shipment, isProbe)
       return
@@ -347,7 +317,7 @@ export class PushWorker {
 
   /** Its messages come again when their lease ends, and the log has the cause. */
   #onBug(shipment: Shipment, isProbe: boolean, error: unknown): void {
-    if (isProbe) this.#breaker.cancelProbe()
+    if (isProbe) this.#health.cancelProbe()
     this.#options.logger.error('push failed', { consumer: this.#consumer.name, error })
     this.#release(shipment)
     this.#pumpSoon()
@@ -361,32 +331,17 @@ export class PushWorker {
 
   /** Neither an attempt nor a failure: it was not sent, or we ended the request ourselves. */
   #takeBack(shipment: Shipment, isProbe: boolean): void {
-    if (isProbe) this.#breaker.cancelProbe()
+    if (isProbe) this.#health.cancelProbe()
     this.#giveBack(listMessages(shipment))
   }
 
   #conclude(shipment: Shipment, verdict: Verdict, isProbe: boolean): void {
-    const wasClosed = this.#breaker.isClosed
-    switch (verdict.kind) {
-      case 'ack':
-      case 'partial':
-        this.#breaker.succeed(isProbe)
-        for (const { messages } of shipment.parts) this.#throughput.add(messages.length)
-        break
-      case 'fail':
-        this.#breaker.fail(isProbe)
-        break
-      case 'slow':
-        this.#breaker.defer(isProbe)
-        this.#restFor(verdict.delayMs)
-        break
-      case 'gone':
-        this.#breaker.defer(isProbe)
-        this.#restFor(GONE_REST_MS)
-        this.#pause(verdict.reason)
+    if (verdict.kind === 'ack' || verdict.kind === 'partial') {
+      for (const { messages } of shipment.parts) this.#throughput.add(messages.length)
+    } else if (verdict.kind === 'gone') {
+      this.#pause(verdict.reason)
     }
-    if ('reason' in verdict) this.#lastReason = verdict.reason
-    this.#tellBreaker(wasClosed)
+    this.#health.note(verdict, isProbe)
     this.#settle(shipment, verdict, isProbe)
   }
 
@@ -408,20 +363,10 @@ export class PushWorker {
     )
   }
 
-  /** Messages whose lease may end before a request would. */
-  #listLate({ parts }: Shipment): HeldMessage[] {
-    const needMs = this.#options.clock.now() + this.#options.push.timeout_ms
-    const late: HeldMessage[] = []
-    for (const { messages } of parts) {
-      for (const held of messages) if (held.leasedUntilMs < needMs) late.push(held)
-    }
-    return late
-  }
-
   /** Makes sure of the lease for the whole of a request; false: all of it is lost. */
   async #keepLeased(shipment: Shipment, late: readonly HeldMessage[]): Promise<boolean> {
-    await this.#extend(late)
-    const lost = new Set(this.#listLate(shipment))
+    await this.#leases.extend(late)
+    const lost = new Set(this.#leases.listLate(shipment))
     for (const part of shipment.parts) {
       const from = part.messages.findIndex((held) => lost.has(held))
       if (from === -1) continue
@@ -429,18 +374,6 @@ export class PushWorker {
       this.#giveBack([...part.messages.splice(from), ...this.#backlog.drop(part.group)])
     }
     return shipment.parts.some(({ messages }) => messages.length > 0)
-  }
-
-  async #extend(messages: readonly HeldMessage[]): Promise<void> {
-    if (messages.length === 0) return
-    const visibilityTimeoutMs = this.#leaseMs
-    const results = await this.#settler.settle(
-      messages.map(({ message: { ackId } }) => ({ kind: 'extend', ackId, visibilityTimeoutMs })),
-    )
-    const untilMs = this.#options.clock.now() + this.#leaseMs - LEASE_DOUBT_MS
-    results.forEach(({ status }, index) => {
-      if (status === 'extended') messages[index]!.leasedUntilMs = untilMs
-    })
   }
 
   #returnBacklog(): void {
@@ -456,24 +389,9 @@ export class PushWorker {
     const { clock, push } = this.#options
     this.#cancelWatch = clock.setTimer(WATCH_MS, () => {
       const soon = clock.now() + push.timeout_ms + 2 * WATCH_MS
-      void this.#extend(this.#backlog.listExpiring(soon))
-      this.#alarm.check(this.#breaker.failingSinceMs, this.#lastReason)
+      void this.#leases.extend(this.#backlog.listExpiring(soon))
+      this.#health.check()
       this.#watch()
     })
-  }
-
-  #tellBreaker(wasClosed: boolean): void {
-    if (this.#breaker.isClosed === wasClosed) return
-    const { logger, observer } = this.#options
-    const consumer = this.#consumer.name
-    if (wasClosed) {
-      logger.warn('the endpoint fails: it gets one request at a time until it answers', {
-        consumer,
-        reason: this.#lastReason,
-      })
-    } else {
-      logger.info('the endpoint answers again', { consumer })
-    }
-    observer.onBreaker?.(this.#consumer, wasClosed)
   }
 }
