@@ -52,6 +52,14 @@ async function expectGapOnly(storage: Database, shop: Shop, { source, entries }:
   expect(rows).toEqual([{ around: true }])
 }
 
+async function isSlotFree(shop: Shop, { slot }: SourceSettings): Promise<boolean> {
+  const { rows } = await shop.query<{ active: boolean }>(
+    'select active from pg_replication_slots where slot_name = $1',
+    [slot],
+  )
+  return rows[0]?.active === false
+}
+
 /** Before Postgres 18 the source does not pass over it by itself: the operator does as they are told. */
 async function doAsTold(storage: Database, shop: Shop, capture: Capture): Promise<Capture> {
   const { reader, source } = capture
@@ -61,6 +69,8 @@ async function doAsTold(storage: Database, shop: Shop, capture: Capture): Promis
     remedy: expect.stringContaining('accept-gap'),
   })
   await reader.stop()
+  // Postgres hears of it a moment later.
+  await until(() => isSlotFree(shop, source))
   await shop.query(reader.failure!.remedy!.split(' -- ')[0]!)
   await acceptGap(storage, source.name, KEYS)
   await shop.query('insert into t values (4)')
