@@ -13,6 +13,9 @@ import { printLine, type Terminal } from './terminal.ts'
 /** Below the current directory, kept between runs. */
 export const DATA_DIRECTORY = '.millrace'
 
+/** Who writes a webhook runs it here, and whoever may create consumers here is that person. */
+const PUSH_ALLOW = '127.0.0.0/8,::1/128'
+
 const EXAMPLES = `
 Examples:
   millrace dev                                    a shop, orders, and three services
@@ -99,7 +102,7 @@ async function start(
   }
 }
 
-/** The same variables as `serve`, but for what the directory holds. */
+/** The same variables as `serve`, but for what the directory holds; webhooks on this machine are reached. */
 function readDevConfig({ environment }: Terminal, flags: DevFlags): Config {
   if (flags.port !== undefined && !/^\d{1,5}$/.test(flags.port)) {
     throw new ConfigError(['--port must be a number from 0 to 65535'])
@@ -111,6 +114,7 @@ function readDevConfig({ environment }: Terminal, flags: DevFlags): Config {
   }
   return readConfig({
     ...environment,
+    MILLRACE_PUSH_ALLOW: environment['MILLRACE_PUSH_ALLOW'] || PUSH_ALLOW,
     ...(flags.port === undefined ? {} : { MILLRACE_PORT: flags.port }),
     // Asked for by readConfig, and given by the directory later on.
     MILLRACE_STORAGE_URL: 'postgres://localhost/millrace',

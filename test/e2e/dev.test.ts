@@ -2,8 +2,11 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -150,6 +153,40 @@ describe('millrace dev', () => {
     expect(await readFile(join(data, 'token'), 'utf8')).toBe(token)
     expect((await stat(join(data, 'token'))).mode & 0o777).toBe(0o600)
     expect(second.readText()).not.toContain('order')
+  })
+
+  test('pushes orders to a webhook on this machine', async () => {
+    const bodies: string[] = []
+    const webhook = createServer((request, response) => {
+      void text(request).then((body) => {
+        bodies.push(body)
+        response.end()
+      })
+    }).listen(0, '127.0.0.1')
+    await once(webhook, 'listening')
+    try {
+      const dev = startDev()
+      const [, address] = await dev.waitForLine(/address +(http\S+)/)
+      const [, token] = await dev.waitForLine(/token +(mr_\S+)/)
+
+      const { port } = webhook.address() as AddressInfo
+      const put = await fetch(`${address}/v1/consumers/hook`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          source: 'shop',
+          tables: ['public.orders'],
+          mode: 'push',
+          push: { url: `http://127.0.0.1:${port}/orders` },
+        }),
+      })
+
+      expect(put.status).toBe(201)
+      await vi.waitUntil(() => bodies.length > 0, WAIT)
+      expect(JSON.parse(bodies[0]!)).toMatchObject({ metadata: { table_name: 'orders' } })
+    } finally {
+      webhook.close()
+    }
   })
 
   test("captures a database of the user's with --source", async ({ shop }) => {
