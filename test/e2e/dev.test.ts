@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -158,7 +158,7 @@ describe('millrace dev', () => {
   test('pushes orders to a webhook on this machine', async () => {
     const bodies: string[] = []
     const webhook = createServer((request, response) => {
-      void text(request).then((body) => {
+      void readText(request).then((body) => {
         bodies.push(body)
         response.end()
       })
