@@ -128,6 +128,28 @@ describe('a backfill', () => {
     expect(records).toEqual([2005, 2105, 2205, 2305, 2405, 2505, 2605, 2705, 2805, 2905])
   })
 
+  test('reads the rows that the publication lets pass, and of those what a predicate does', async ({
+    storage,
+    shop,
+  }) => {
+    await shop.query(`create table t (id int primary key);
+      insert into t select i from generate_series(1, 1200) i`)
+    const source = await makeSource(storage, shop)
+    await shop.query(`drop publication "${source.publication}";
+      create publication "${source.publication}" for table t where (id % 2 = 0)`)
+    await using _capture = captureWithBackfills(storage, source)
+
+    const backfill = await untilEnded(
+      storage,
+      await givenBackfill(storage, source, { table: 't', predicate: 'id % 100 < 5' }),
+    )
+
+    expect(backfill).toMatchObject({ state: 'done', rows_read: '36', rows_scanned: '1200' })
+    const ids = (await readStored(storage, source)).map(({ record }) => JSON.parse(record).id)
+    const wanted = Array.from({ length: 1200 }, (_, index) => index + 1)
+    expect(ids).toEqual(wanted.filter((id) => id % 2 === 0 && id % 100 < 5))
+  })
+
   test('of a partitioned table reads its root', async ({ storage, shop }) => {
     await shop.query(`create table t (id int, day date, primary key (id, day)) partition by list (day);
       create table t1 partition of t for values in ('2026-01-01');

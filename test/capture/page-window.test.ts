@@ -128,6 +128,10 @@ describe('a page', () => {
     ).toEqual({ kept: [null], end: 1 })
   })
 
+  test('is refused when the table was emptied before the rows were there, for nobody can tell whether they show it', () => {
+    expect(settle(['1'], (window) => window.noteTruncate(101))).toBe('refused')
+  })
+
   test('is refused when the stream had brought what it does not show', () => {
     const window = new PageWindow()
     window.noteTransaction(90)

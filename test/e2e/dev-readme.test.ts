@@ -49,6 +49,7 @@ test(
     // What follows goes on only when the endless one has begun to follow, and it must show the order.
     const endless = (code: string) => `
     export MILLRACE_URL=${address}
+    : >${directory}/tail
     set -m # a group of its own, which is ended as a whole
     { ${code.trim()}; } >${directory}/tail 2>&1 & TAIL=$!
     set +m
