@@ -112,7 +112,13 @@ describe('two servers on one storage', () => {
       }
       await writer.write()
       await progress.until('it is stored', isStored)
-      const readerPid = (await readReaderPid(storage))!
+      // The reader may store before its process is on the list of those that run.
+      let found: number | undefined
+      await progress.until('the reader is known', async () => {
+        found = await readReaderPid(storage)
+        return found !== undefined
+      })
+      const readerPid = found!
       // In the middle of it: some of this is in its memory when it is stopped.
       for (let count = 0; count < 50; count++) await writer.write()
       process.kill(readerPid, 'SIGSTOP')
