@@ -2,16 +2,14 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text as readText } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 import { afterEach, beforeEach, describe, expect, vi } from 'vitest'
 
+import { startReceiver } from '../push/support/receiver.ts'
 import { test } from '../support/database.ts'
 import { runMillrace, type MillraceProcess } from '../support/run-millrace.ts'
 
@@ -156,20 +154,12 @@ describe('millrace dev', () => {
   })
 
   test('pushes orders to a webhook on this machine', async () => {
-    const bodies: string[] = []
-    const webhook = createServer((request, response) => {
-      void readText(request).then((body) => {
-        bodies.push(body)
-        response.end()
-      })
-    }).listen(0, '127.0.0.1')
-    await once(webhook, 'listening')
+    const webhook = await startReceiver((response) => response.end())
     try {
       const dev = startDev()
       const [, address] = await dev.waitForLine(/address +(http\S+)/)
       const [, token] = await dev.waitForLine(/token +(mr_\S+)/)
 
-      const { port } = webhook.address() as AddressInfo
       const put = await fetch(`${address}/v1/consumers/hook`, {
         method: 'PUT',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -177,15 +167,17 @@ describe('millrace dev', () => {
           source: 'shop',
           tables: ['public.orders'],
           mode: 'push',
-          push: { url: `http://127.0.0.1:${port}/orders` },
+          push: { url: webhook.url },
         }),
       })
 
       expect(put.status).toBe(201)
-      await vi.waitUntil(() => bodies.length > 0, WAIT)
-      expect(JSON.parse(bodies[0]!)).toMatchObject({ metadata: { table_name: 'orders' } })
+      await vi.waitUntil(() => webhook.requests.length > 0, WAIT)
+      expect(JSON.parse(webhook.requests[0]!.body)).toMatchObject({
+        metadata: { table_name: 'orders' },
+      })
     } finally {
-      webhook.close()
+      await webhook.close()
     }
   })
 
